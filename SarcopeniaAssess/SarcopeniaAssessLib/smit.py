@@ -1,0 +1,250 @@
+"""The SMIT network: its configuration, its named instances, and the way to build one.
+
+SMIT is a 3-D Swin transformer encoder with a convolutional decoder (Jiang et al., *Self-supervised 3D
+anatomy segmentation using self-distilled masked image transformer*, MICCAI 2022, arXiv 2205.10342).
+It is written here from the published facts. This file knows no torch, so that a configuration can be
+read and checked at once; `build_smit` imports the layers (`smit_network`, `smit_encoder`,
+`smit_decoder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from .errors import ModelError
+
+if TYPE_CHECKING:
+    from .smit_network import Smit
+
+STAGES = 4
+
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class SmitConfig:
+    """Everything that decides the shape of a SMIT network; the defaults are the published network.
+
+    Axes are (i, j, k); k runs along the body. A *thin slab* network has 1 as the k entry of
+    `patch_size`, `merging` and `decoder_kernel`: slices then mix by attention alone.
+
+    Attributes
+    ----------
+    in_channels, out_channels:
+        Channels of the image and classes of the logits.
+    embed_dim:
+        Channels of the first stage (E); stage n has E·2ⁿ, the bottleneck 16 E.
+    depths, num_heads:
+        Blocks and attention heads of the four stages; heads divide the stage's channels.
+    window_size:
+        Tokens of one attention window; every odd block shifts it by half.
+    patch_size, merging:
+        Voxels of one token, and the stride of the merging after each stage (1 or 2 an axis).
+    mlp_ratio, qkv_bias, drop_path_rate:
+        Width of the MLP over the stage's channels; bias of query, key and value; stochastic depth of
+        the last block (it rises linearly from 0), active in training only.
+    window_reverse:
+        "exact" undoes the window partition. "official" scrambles the tokens as the published code does:
+        needed for the published weights, defined for cubes of `image_size` only.
+    window_padding:
+        What stands where a window reaches beyond the tokens. "masked": nothing, no token attends to it,
+        and a window longer than an axis is clamped to it and not shifted. "zeros": zero tokens that
+        take part, as published.
+    image_size:
+        Side of the cube that the official order was trained on; None elsewhere, and where any cube goes.
+    decoder_kernel, decoder_norm:
+        Kernel of the decoder's convolutions, and "batch" (local in eval mode) or "instance".
+    decoder_channels:
+        Channels at full resolution and at the resolution of the four stages; None as published:
+        (E, E, 2E, 4E, 8E).
+
+    Raises
+    ------
+    ModelError
+        A field outside what the network can have.
+    """
+
+    in_channels: int = 1
+    out_channels: int = 2
+    embed_dim: int = 48
+    depths: tuple[int, int, int, int] = (2, 2, 4, 2)
+    num_heads: tuple[int, int, int, int] = (4, 4, 4, 4)
+    window_size: Triple = (4, 4, 4)
+    patch_size: Triple = (2, 2, 2)
+    merging: Triple = (2, 2, 2)
+    mlp_ratio: float = 4.0
+    qkv_bias: bool = False
+    drop_path_rate: float = 0.3
+    window_reverse: Literal["exact", "official"] = "exact"
+    window_padding: Literal["masked", "zeros"] = "masked"
+    image_size: int | None = None
+    decoder_kernel: Triple = (3, 3, 3)
+    decoder_norm: Literal["batch", "instance"] = "batch"
+    decoder_channels: tuple[int, int, int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("in_channels", 1), ("out_channels", 1), ("embed_dim", 1)):
+            _refuse(
+                not _whole(getattr(self, name), least), name, getattr(self, name), "a whole number above 0"
+            )
+        for name, length in (("depths", 4), ("num_heads", 4), ("window_size", 3), ("patch_size", 3)):
+            _refuse(
+                not _whole_tuple(getattr(self, name), length),
+                name,
+                getattr(self, name),
+                f"{length} whole numbers above 0",
+            )
+        for name, allowed in (("merging", (1, 2)), ("decoder_kernel", (1, 3, 5))):
+            value = getattr(self, name)
+            good = _whole_tuple(value, 3) and all(n in allowed for n in value)
+            _refuse(not good, name, value, f"3 numbers out of {allowed}")
+        heads_fit = all(c % h == 0 for c, h in zip(self.stage_channels, self.num_heads, strict=True))
+        _refuse(not heads_fit, "num_heads", self.num_heads, f"divisors of the channels {self.stage_channels}")
+        _refuse(not 0 < self.mlp_ratio <= 16, "mlp_ratio", self.mlp_ratio, "above 0, at most 16")
+        _refuse(not 0 <= self.drop_path_rate < 1, "drop_path_rate", self.drop_path_rate, "0 or more, below 1")
+        _refuse(
+            self.window_reverse not in ("exact", "official"),
+            "window_reverse",
+            self.window_reverse,
+            "exact or official",
+        )
+        _refuse(
+            self.window_padding not in ("masked", "zeros"),
+            "window_padding",
+            self.window_padding,
+            "masked or zeros",
+        )
+        _refuse(
+            self.decoder_norm not in ("batch", "instance"),
+            "decoder_norm",
+            self.decoder_norm,
+            "batch or instance",
+        )
+        channels = self.decoder_channels
+        _refuse(
+            channels is not None and not _whole_tuple(channels, 5),
+            "decoder_channels",
+            channels,
+            "5 whole numbers above 0",
+        )
+        self._check_official_order()
+
+    def _check_official_order(self) -> None:
+        size = self.image_size
+        _refuse(size is not None and not _whole(size, 1), "image_size", size, "a whole number above 0")
+        if self.window_reverse == "official":
+            _refuse(
+                self.window_padding != "zeros",
+                "window_padding",
+                self.window_padding,
+                "zeros in the official order",
+            )
+            _refuse(
+                len(set(self.total_stride)) > 1,
+                "patch_size and merging",
+                self.total_stride,
+                "equal on all axes in the official order",
+            )
+            fits = size is None or size % self.total_stride[0] == 0
+            _refuse(not fits, "image_size", size, f"a multiple of {self.total_stride[0]}")
+
+    @property
+    def stage_channels(self) -> tuple[int, int, int, int]:
+        """Channels of the four stages: E, 2E, 4E, 8E."""
+        e = self.embed_dim
+        return e, 2 * e, 4 * e, 8 * e
+
+    @property
+    def total_stride(self) -> Triple:
+        """Voxels along each axis that one bottleneck token stands for."""
+        a, b, c = (p * m**STAGES for p, m in zip(self.patch_size, self.merging, strict=True))
+        return a, b, c
+
+    @property
+    def decoder_is_slicewise(self) -> bool:
+        """Whether the decoder's logits of a slice depend on that slice's features alone (eval mode)."""
+        return self.total_stride[2] == 1 and self.decoder_kernel[2] == 1 and self.decoder_norm == "batch"
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Read a configuration from JSON fields; lists become tuples, one number stands for three.
+
+        Raises
+        ------
+        ModelError
+            A field that no SMIT has, or a value it cannot take.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        _refuse(bool(unknown), "field", ", ".join(unknown), f"one of {', '.join(sorted(known))}")
+        return cls(**{name: _from_json(name, value) for name, value in values.items()})
+
+    @classmethod
+    def from_official(cls, values: Mapping[str, Any]) -> Self:
+        """Read the fields of an official configuration: `img_size` instead of `image_size`.
+
+        The window order and padding are the official ones unless the mapping says otherwise.
+        """
+        given = dict(values)
+        size = given.pop("img_size", given.pop("image_size", None))
+        if isinstance(size, list | tuple):
+            _refuse(
+                len(set(size)) != 1,
+                "img_size",
+                tuple(size),
+                "a cube: the official window order has no other shape",
+            )
+            size = size[0]
+        defaults = {"window_reverse": "official", "window_padding": "zeros", "image_size": size}
+        return cls.from_mapping(defaults | given)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them; `from_mapping` reads them back."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _whole_tuple(value: object, length: int) -> bool:
+    return isinstance(value, tuple) and len(value) == length and all(_whole(n, 1) for n in value)
+
+
+def _refuse(wrong: bool, name: str, value: object, expected: str) -> None:
+    if wrong:
+        raise ModelError(f"SMIT configuration: {name} is {value}", f"give {expected}")
+
+
+def _from_json(name: str, value: Any) -> Any:
+    if name in ("window_size", "patch_size", "merging", "decoder_kernel") and _whole(value, 1):
+        return (value, value, value)
+    if isinstance(value, list):
+        return tuple(value)
+    return value
+
+
+CONFIGURATIONS: Mapping[str, SmitConfig] = {
+    # As published, 62.90 M parameters; in the exact window order, since it is trained here.
+    "smit-base": SmitConfig(window_padding="zeros"),
+    # Three slices; everything is thin along the body, so the decoder runs on the L3 slice alone.
+    "smit-slab": SmitConfig(
+        embed_dim=24,
+        depths=(2, 2, 2, 2),
+        num_heads=(2, 4, 4, 8),
+        window_size=(4, 4, 3),
+        patch_size=(2, 2, 1),
+        merging=(2, 2, 1),
+        decoder_kernel=(3, 3, 1),
+        drop_path_rate=0.1,
+    ),
+}
+
+
+def build_smit(config: SmitConfig) -> Smit:
+    """Build the network with fresh weights, on torch's current default device, in training mode."""
+    from .smit_network import Smit
+
+    return Smit(config)
