@@ -56,12 +56,8 @@ def check_hu(hu: NDArray[Any]) -> None:
         NaN or infinite values; only air or padding; a label map; no values below zero (CT without
         its intercept, wrapped values, MR, PET); almost no soft tissue.
     """
-    if hu.dtype.kind == "f" and not _all_finite(hu):
-        raise IntensityError(
-            "The CT holds voxels that are not numbers (NaN or infinite)",
-            "replace them by −1024 if they lie outside the scan, or export the CT again",
-        )
-    values = _evenly_spaced(hu)
+    check_finite(hu)
+    values = evenly_spaced(hu)
     values = values[values > PADDING_BELOW_HU]
     if values.size == 0:
         raise IntensityError("The slices hold nothing but padding", "choose a level within the scan")
@@ -84,12 +80,19 @@ def is_label_like(values: NDArray[Any]) -> bool:
     return bool(distinct[-1] <= 1000 or distinct.size <= 3)
 
 
-def _all_finite(hu: NDArray[Any]) -> bool:
-    """Look at every value, a slice of the last axis at a time, without a second volume."""
-    return all(bool(np.isfinite(hu[..., k]).all()) for k in range(hu.shape[-1]))
+def check_finite(values: NDArray[Any]) -> None:
+    """Refuse NaN and infinite values; every one is looked at, a slice of the last axis at a time."""
+    if values.dtype.kind != "f" or all(
+        bool(np.isfinite(values[..., k]).all()) for k in range(values.shape[-1])
+    ):
+        return
+    raise IntensityError(
+        "The image holds voxels that are not numbers (NaN or infinite)",
+        "replace them by −1024 if they lie outside the scan, or export the CT again",
+    )
 
 
-def _evenly_spaced(hu: NDArray[Any]) -> NDArray[Any]:
+def evenly_spaced(hu: NDArray[Any]) -> NDArray[Any]:
     """At most about a million values from all over the array, flat."""
     if hu.size <= _SAMPLE_VOXELS:
         return hu.reshape(-1)

@@ -1,0 +1,367 @@
+"""DICOM headers: which files are images of a CT, and where each of their frames lies.
+
+A frame is one axial picture: a file of the classic CT storage class, or one frame of an enhanced
+multi-frame file (PS3.3 A.38, C.7.6.16: its place and rescaling stand in functional groups). What is
+not a measurable CT picture is left out with a reason. Positions here are still DICOM's LPS.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from SarcopeniaAssessLib.errors import InputError
+from SarcopeniaAssessLib.volume import MAX_TILT_DEG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydicom import Dataset
+
+DICOM_REMEDY = "install the `dicom` extra: pip install 'sarcopenia-assess[dicom]'"
+NO_RESCALE = "CT without rescale slope and intercept"
+NO_PLACE = "CT images without position, orientation or pixel spacing"
+DAMAGED = "damaged DICOM file"
+
+_CT_CLASSES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_MODALITIES = {
+    "MR": "MR",
+    "PT": "PET",
+    "NM": "nuclear medicine",
+    "US": "ultrasound",
+    "SEG": "segmentation",
+    "RTSTRUCT": "structure set",
+    "RTDOSE": "dose distribution",
+    "RTPLAN": "treatment plan",
+    "SR": "report",
+    "PR": "presentation state",
+    "REG": "registration",
+    "OT": "secondary capture",
+    "SC": "secondary capture",
+    "DOC": "document",
+    "CR": "radiograph",
+    "DX": "radiograph",
+}
+_LOCALIZER_TYPES = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"}
+_PROJECTION_TYPES = {"MIP", "MINIP", "MAXIP", "VRT", "RENDERED", "PROJECTION IMAGE", "3D"}
+_TAGS = [
+    "SpecificCharacterSet",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "Modality",
+    "ImageType",
+    "SeriesInstanceUID",
+    "SeriesDescription",
+    "SeriesNumber",
+    "InstanceNumber",
+    "AcquisitionNumber",
+    "AcquisitionDateTime",
+    "AcquisitionTime",
+    "ContentTime",
+    "SeriesTime",
+    "TemporalPositionIdentifier",
+    "TriggerTime",
+    "NominalPercentageOfCardiacPhase",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "SamplesPerPixel",
+    "NumberOfFrames",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "LossyImageCompression",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "KVP",
+    "ConvolutionKernel",
+    "ContrastBolusAgent",
+    "ContrastBolusAgentSequence",
+    "PatientPosition",
+    "PatientSex",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]
+BROKEN = (EOFError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, IndexError)
+"""What pydicom raises, besides its own errors, on a header that breaks the standard."""
+
+
+class LeftOut(Exception):  # noqa: N818 - a verdict, not an error
+    """A file or frame that is no measurable CT picture; `str` says what it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One axial CT picture and how its stored numbers become Hounsfield units.
+
+    Parameters
+    ----------
+    path, index:
+        The file and, of a multi-frame file, the frame's number from 0.
+    header:
+        The file's header, without pixels.
+    position_mm, orientation, pixel_spacing_mm:
+        LPS position of the first voxel's centre (3,); directions of a row's and a column's voxels (6,);
+        distance between rows, between columns (in DICOM's order).
+    slope, intercept:
+        HU = stored × slope + intercept.
+    image_type, passes:
+        What tells apart pictures of one series: ImageType, and acquisition, phase or time.
+    """
+
+    path: Path
+    index: int
+    header: Dataset
+    position_mm: tuple[float, ...]
+    orientation: tuple[float, ...]
+    pixel_spacing_mm: tuple[float, ...]
+    slope: float
+    intercept: float
+    image_type: tuple[str, ...]
+    passes: dict[str, str]
+
+    @property
+    def normal(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Row × column direction, LPS, (3,)."""
+        return np.cross(self.orientation[:3], self.orientation[3:])
+
+    @property
+    def instance_number(self) -> int:
+        """InstanceNumber, 0 if there is none."""
+        number = value(self.header, "InstanceNumber")
+        return int(number) if number is not None else 0
+
+
+def find_files(folder: Path) -> Iterator[Path]:
+    """Regular files of a folder and those below it, in a fixed order, DICOMDIR left out."""
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent) / name
+            if name.upper() != "DICOMDIR" and path.is_file():
+                yield path
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM does: `DICM` after 128 bytes, or group 2 or 8 without a preamble."""
+    try:
+        with path.open("rb") as stream:
+            first = stream.read(132)
+    except OSError:
+        return False
+    return first[128:] == b"DICM" or (
+        len(first) > 16 and first[:2] in (b"\x02\0", b"\x08\0") and first[3] == 0
+    )
+
+
+def quiet_pydicom() -> warnings.catch_warnings[None]:
+    """Context in which pydicom's remarks on imperfect headers do not reach standard error."""
+    logging.getLogger("pydicom").addHandler(logging.NullHandler())
+    return warnings.catch_warnings(action="ignore")
+
+
+def read_header(path: Path) -> Dataset:
+    """Header of a DICOM file, only what is used here, without pixels.
+
+    Raises
+    ------
+    LeftOut
+        If the file is damaged.
+    InputError
+        If pydicom is not installed.
+    """
+    try:
+        from pydicom import dcmread
+        from pydicom.errors import InvalidDicomError
+    except ModuleNotFoundError as error:
+        raise InputError("Reading DICOM needs pydicom", DICOM_REMEDY) from error
+    try:
+        return dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+    except (*BROKEN, InvalidDicomError, NotImplementedError, OSError, struct.error) as error:
+        raise LeftOut(DAMAGED) from error
+
+
+def value(item: Dataset | None, name: str) -> Any:
+    """An attribute's value; `None` if it is absent, empty or not of its type."""
+    if item is None:
+        return None
+    try:
+        found = item.get(name)
+    except BROKEN:
+        return None
+    return None if found is None or found == "" or (hasattr(found, "__len__") and len(found) == 0) else found
+
+
+def numbers(item: Dataset | None, name: str, count: int) -> tuple[float, ...] | None:
+    """An attribute of `count` finite numbers; `None` if it is anything else."""
+    found = value(item, name)
+    if found is None:
+        return None
+    try:
+        values = tuple(float(v) for v in (found if count > 1 else [found]))
+    except BROKEN:
+        return None
+    return values if len(values) == count and np.isfinite(values).all() else None
+
+
+def frames_of(path: Path) -> list[Frame]:
+    """The CT pictures of a DICOM file.
+
+    Raises
+    ------
+    LeftOut
+        With the reason, if it holds none that can be measured.
+    """
+    header = read_header(path)
+    _refuse_other_objects(header)
+    per_frame = value(header, "PerFrameFunctionalGroupsSequence")
+    if per_frame is None:
+        if int(value(header, "NumberOfFrames") or 1) > 1:
+            raise LeftOut("multi-frame image without the position of its frames")
+        return [_frame(path, 0, header, _ClassicGroups(header))]
+    shared = value(header, "SharedFunctionalGroupsSequence")
+    return [
+        _frame(path, index, header, _FunctionalGroups(header, frame, shared[0] if shared else None))
+        for index, frame in enumerate(per_frame)
+    ]
+
+
+def _refuse_other_objects(header: Dataset) -> None:
+    modality = str(value(header, "Modality") or "")
+    if modality and modality != "CT":
+        raise LeftOut(_MODALITIES.get(modality, "another modality"))
+    sop_class = str(value(header, "SOPClassUID") or "")
+    if sop_class.startswith(_SECONDARY_CAPTURE) or (value(header, "SamplesPerPixel") or 1) != 1:
+        raise LeftOut("secondary capture")
+    if not modality and not sop_class:
+        raise LeftOut(DAMAGED)
+    if sop_class and sop_class not in _CT_CLASSES:
+        raise LeftOut("object that is no CT image")
+    if not (value(header, "Rows") and value(header, "Columns")):
+        raise LeftOut(DAMAGED)
+
+
+class _ClassicGroups:
+    """Where a classic CT image keeps its attributes: all at the top."""
+
+    def __init__(self, header: Dataset) -> None:
+        self._header = header
+
+    def __getitem__(self, sequence: str) -> Dataset | None:
+        return self._header
+
+    @property
+    def image_type(self) -> Any:
+        return value(self._header, "ImageType")
+
+    def passes(self) -> dict[str, str]:
+        names = [
+            "AcquisitionNumber",
+            "TemporalPositionIdentifier",
+            "NominalPercentageOfCardiacPhase",
+            "TriggerTime",
+            "KVP",
+            "ConvolutionKernel",
+            "AcquisitionDateTime",
+            "AcquisitionTime",
+            "SeriesTime",
+            "ContentTime",
+        ]
+        return {name: str(v) for name in names if (v := value(self._header, name)) is not None}
+
+
+class _FunctionalGroups:
+    """Where an enhanced CT image keeps a frame's attributes: in its own group, else the shared one."""
+
+    def __init__(self, header: Dataset, frame: Dataset, shared: Dataset | None) -> None:
+        self._header, self._frame, self._shared = header, frame, shared
+
+    def __getitem__(self, sequence: str) -> Dataset | None:
+        for group in (self._frame, self._shared):
+            if items := value(group, sequence):
+                first: Dataset = items[0]
+                return first
+        return None
+
+    @property
+    def image_type(self) -> Any:
+        return value(self["CTImageFrameTypeSequence"], "FrameType") or value(self._header, "ImageType")
+
+    def passes(self) -> dict[str, str]:
+        where = {
+            "FrameAcquisitionNumber": "FrameContentSequence",
+            "TemporalPositionIndex": "FrameContentSequence",
+            "StackID": "FrameContentSequence",
+            "NominalPercentageOfCardiacPhase": "CardiacSynchronizationSequence",
+            "KVP": "CTXRayDetailsSequence",
+            "ConvolutionKernel": "CTReconstructionSequence",
+            "FrameAcquisitionDateTime": "FrameContentSequence",
+        }
+        return {name: str(v) for name, seq in where.items() if (v := value(self[seq], name)) is not None}
+
+
+def _frame(path: Path, index: int, header: Dataset, groups: _ClassicGroups | _FunctionalGroups) -> Frame:
+    image_type = tuple(str(part).upper() for part in np.atleast_1d(groups.image_type or ()))
+    if _LOCALIZER_TYPES & set(image_type):
+        raise LeftOut("localizer")
+    if _PROJECTION_TYPES & set(image_type):
+        raise LeftOut("projection or rendering")
+    position = numbers(groups["PlanePositionSequence"], "ImagePositionPatient", 3)
+    orientation = numbers(groups["PlaneOrientationSequence"], "ImageOrientationPatient", 6)
+    spacing = numbers(groups["PixelMeasuresSequence"], "PixelSpacing", 2)
+    if position is None or orientation is None or spacing is None or not _is_rotation(orientation):
+        raise LeftOut(NO_PLACE)
+    transformation = groups["PixelValueTransformationSequence"]
+    slope = numbers(transformation, "RescaleSlope", 1)
+    intercept = numbers(transformation, "RescaleIntercept", 1)
+    if slope is None or intercept is None or slope[0] == 0:
+        raise LeftOut(NO_RESCALE)
+    if str(value(transformation, "RescaleType") or "HU").upper() not in ("HU", "US", "UNSPECIFIED"):
+        raise LeftOut("CT whose values are not Hounsfield units")
+    # Headers round directions; an area must not shrink with them.
+    row, column = (np.array(half) / np.linalg.norm(half) for half in (orientation[:3], orientation[3:]))
+    frame = Frame(
+        path=path,
+        index=index,
+        header=header,
+        position_mm=position,
+        orientation=(*row.tolist(), *column.tolist()),
+        pixel_spacing_mm=spacing,
+        slope=slope[0],
+        intercept=intercept[0],
+        image_type=image_type,
+        passes=groups.passes(),
+    )
+    tilt_deg = np.degrees(np.arccos(min(1.0, abs(frame.normal[2]))))
+    if tilt_deg > MAX_TILT_DEG:
+        raise LeftOut(
+            "coronal or sagittal images"
+            if tilt_deg > 60
+            else f"images tilted by more than {MAX_TILT_DEG:.0f}°"
+        )
+    return frame
+
+
+def _is_rotation(orientation: tuple[float, ...]) -> bool:
+    row, column = np.array(orientation[:3]), np.array(orientation[3:])
+    lengths = np.linalg.norm([row, column], axis=1)
+    return bool(np.abs(lengths - 1).max() < 0.01 and abs(row @ column) < 0.01)

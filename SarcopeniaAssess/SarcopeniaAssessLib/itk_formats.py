@@ -1,0 +1,210 @@
+"""NRRD and MetaImage (`.nrrd`, `.nhdr`, `.mha`, `.mhd`) through SimpleITK.
+
+ITK fills in what a header leaves out: no space → its own axes, no spacing → 1 mm, no matrix → the
+identity. An area or a level must not rest on such a guess, so the header's text is read first and
+refused where it does not say. ITK's world is LPS; it becomes RAS here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from SarcopeniaAssessLib.errors import GeometryError, InputError
+from SarcopeniaAssessLib.stored_image import (
+    DAMAGED_REMEDY,
+    StoredImage,
+    refuse_dimensions,
+    refuse_voxel_type,
+    sha256_of,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NRRD_MAGIC = b"NRRD"
+_HEADER_BYTES = 1 << 16
+_RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0])
+_GEOMETRY_REMEDY = "export the CT again with its position, orientation and spacing"
+_PATIENT_SPACES = (
+    "right-anterior-superior",
+    "ras",
+    "left-anterior-superior",
+    "las",
+    "left-posterior-superior",
+    "lps",
+)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Fields of a text header (names in lower case) and how many bytes it takes."""
+
+    fields: dict[str, str]
+    size: int
+
+    def numbers(self, name: str) -> list[float]:
+        """The numbers of a field, brackets and commas dropped; empty if absent or not numeric."""
+        text = self.fields.get(name, "").translate(str.maketrans("(),", "   "))
+        try:
+            return [float(number) for number in text.split()]
+        except ValueError:
+            return []
+
+
+def is_metaimage_header(first: bytes) -> bool:
+    """Whether the first bytes of a file are a MetaImage header."""
+    return (
+        first.lstrip().lower().startswith((b"objecttype", b"ndims", b"comment")) and b"ndims" in first.lower()
+    )
+
+
+def read_nrrd(path: Path) -> StoredImage:
+    """Read an NRRD image, attached (`.nrrd`) or with its data beside it (`.nhdr`).
+
+    Raises
+    ------
+    InputError
+        Damaged, truncated, not 3-D, several values a voxel.
+    GeometryError
+        No `space` of the patient or no `space directions`: ITK would take its own axes for the
+        patient's, and feet could be head.
+    """
+    header = _parse(path, separator=":", last="")
+    fields = header.fields
+    _refuse_sides([int(n) for n in header.numbers("sizes")])
+    if fields.get("space", "").lower() not in _PATIENT_SPACES:
+        raise GeometryError(
+            "The NRRD header does not say how its axes lie in the patient (space)", _GEOMETRY_REMEDY
+        )
+    directions = header.numbers("space directions")
+    if len(directions) != 9 or not np.isfinite(directions).all():
+        raise GeometryError(
+            "The NRRD header gives no direction of every axis (space directions)", _GEOMETRY_REMEDY
+        )
+    _refuse_flat(np.array(directions).reshape(3, 3))
+    data = _data_file(path, fields.get("data file", fields.get("datafile", "")), header)
+    return _read(path, "NrrdImageIO", sha256_of({path, data}))
+
+
+def read_metaimage(path: Path) -> StoredImage:
+    """Read a MetaImage, attached (`.mha`) or with its data beside it (`.mhd`).
+
+    Raises
+    ------
+    InputError
+        Damaged, truncated, not 3-D, several values a voxel.
+    GeometryError
+        No spacing or no orientation: ITK would take 1 mm and the identity.
+    """
+    header = _parse(path, separator="=", last="elementdatafile")
+    fields = header.fields
+    _refuse_sides([int(n) for n in header.numbers("dimsize")])
+    spacing = header.numbers("elementspacing") or header.numbers("elementsize")
+    if len(spacing) != 3:
+        raise GeometryError("The MetaImage header gives no spacing (ElementSpacing)", _GEOMETRY_REMEDY)
+    if min(spacing) <= 0:
+        given = " × ".join(f"{s:g}" for s in spacing)
+        raise GeometryError(f"The header gives a spacing of {given} mm", _GEOMETRY_REMEDY)
+    matrix = next((m for n in ("transformmatrix", "orientation", "rotation") if (m := header.numbers(n))), [])
+    if len(matrix) != 9:
+        raise GeometryError("The MetaImage header gives no orientation (TransformMatrix)", _GEOMETRY_REMEDY)
+    _refuse_flat(np.array(matrix).reshape(3, 3))
+    data = _data_file(path, fields["elementdatafile"], header)
+    _refuse_truncated_metaimage(data, header, attached=data == path)
+    return _read(path, "MetaImageIO", sha256_of({path, data}))
+
+
+def _parse(path: Path, separator: str, last: str) -> _Header:
+    """Fields of a text header that ends with the line named `last`, or with an empty line."""
+    with path.open("rb") as stream:
+        text = stream.read(_HEADER_BYTES)
+    fields: dict[str, str] = {}
+    size = 0
+    for line in text.split(b"\n"):
+        size += len(line) + 1
+        name, found, value = line.decode("latin-1").rstrip("\r").partition(separator)
+        if not last and not line.strip():
+            break
+        if found and not name.startswith("#"):
+            fields[name.strip().lower()] = (
+                value.strip().lstrip("=").strip() if separator == ":" else value.strip()
+            )
+        if last and name.strip().lower() == last:
+            break
+    if last and last not in fields:
+        raise InputError("The header is cut off before it says where the voxels are", DAMAGED_REMEDY)
+    return _Header(fields, size)
+
+
+def _refuse_sides(sides: list[int]) -> None:
+    if not sides:
+        raise InputError("The header does not give the image's size", DAMAGED_REMEDY)
+    refuse_dimensions(tuple(sides))
+
+
+def _refuse_flat(directions: np.ndarray[Any, Any]) -> None:
+    lengths = np.linalg.norm(directions, axis=1)
+    if not (lengths > 0).all() or abs(np.linalg.det(directions)) < 0.1 * lengths.prod():
+        raise GeometryError("The image's axes lie in one plane or have no length", _GEOMETRY_REMEDY)
+
+
+def _data_file(path: Path, name: str, header: _Header) -> Path:
+    """The file that holds the voxels; the header's own if they are attached."""
+    if name in ("", "LOCAL", "Local", "local"):
+        return path
+    if name.upper().startswith("LIST") or "%" in name:
+        raise InputError(
+            "The header spreads the image over many files", "save it as one .nrrd, .mha or .nii.gz file"
+        )
+    data = path.parent / name
+    if not data.is_file():
+        raise InputError(
+            "The file of voxels that the header names is missing", "keep header and data side by side"
+        )
+    return data
+
+
+def _refuse_truncated_metaimage(data: Path, header: _Header, *, attached: bool) -> None:
+    """ITK reports a short MetaImage on the process's own standard error, so it must not get there."""
+    kinds = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "LONG": 4, "ULONG": 4}
+    kinds |= {"FLOAT": 4, "DOUBLE": 8, "LONG_LONG": 8, "ULONG_LONG": 8}
+    fields = header.fields
+    if fields.get("elementnumberofchannels", "1") != "1":
+        refuse_voxel_type(np.dtype("V2"))
+    size = kinds.get(fields.get("elementtype", "").upper().removeprefix("MET_"))
+    if size is None:
+        raise InputError("The header's type of voxels is unknown", "save the CT as signed 16-bit integers")
+    needed = int(np.prod(header.numbers("dimsize")) * size)
+    if fields.get("compresseddata", "false").lower() in ("true", "1"):
+        needed = int(next(iter(header.numbers("compresseddatasize")), 1))
+    there = data.stat().st_size - (header.size if attached else 0)
+    if there < needed:
+        raise InputError("The file is truncated", DAMAGED_REMEDY)
+
+
+def _read(path: Path, image_io: str, sha256: str) -> StoredImage:
+    """Read with ITK into its own memory and look at that memory as (i, j, k), without a copy."""
+    import SimpleITK as sitk  # noqa: N813 - its usual name
+
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(image_io)
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        if reader.GetNumberOfComponents() != 1:
+            refuse_voxel_type(np.dtype("V2"))
+        refuse_dimensions(reader.GetSize())
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise InputError("The image cannot be read: it is truncated or damaged", DAMAGED_REMEDY) from error
+    raw = sitk.GetArrayViewFromImage(image).transpose(2, 1, 0)
+    refuse_voxel_type(raw.dtype)
+    affine = np.eye(4)
+    affine[:3, :3] = _RAS_FROM_LPS @ np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = _RAS_FROM_LPS @ image.GetOrigin()
+    kind = "nrrd" if image_io == "NrrdImageIO" else "metaimage"
+    return StoredImage(raw, 1.0, 0.0, affine, "nrrd" if kind == "nrrd" else "metaimage", sha256, owner=image)
