@@ -9,16 +9,18 @@ read and checked at once; `build_smit` imports the layers (`smit_network`, `smit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from .errors import ModelError
+from SarcopeniaAssessLib.errors import ModelError
 
 if TYPE_CHECKING:
-    from .smit_network import Smit
+    from SarcopeniaAssessLib.smit_network import Smit
 
 STAGES = 4
+MOST = 4096  # of anything: a configuration read from a file must not exhaust the memory
 
 Triple = tuple[int, int, int]
 
@@ -85,70 +87,43 @@ class SmitConfig:
     decoder_channels: tuple[int, int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("in_channels", 1), ("out_channels", 1), ("embed_dim", 1)):
-            _refuse(
-                not _whole(getattr(self, name), least), name, getattr(self, name), "a whole number above 0"
-            )
+        for name in ("in_channels", "out_channels", "embed_dim"):
+            self._require(name, _whole(getattr(self, name)), "a whole number above 0")
         for name, length in (("depths", 4), ("num_heads", 4), ("window_size", 3), ("patch_size", 3)):
-            _refuse(
-                not _whole_tuple(getattr(self, name), length),
-                name,
-                getattr(self, name),
-                f"{length} whole numbers above 0",
-            )
+            good = _whole_numbers(getattr(self, name), length)
+            self._require(name, good, f"{length} whole numbers above 0")
         for name, allowed in (("merging", (1, 2)), ("decoder_kernel", (1, 3, 5))):
             value = getattr(self, name)
-            good = _whole_tuple(value, 3) and all(n in allowed for n in value)
-            _refuse(not good, name, value, f"3 numbers out of {allowed}")
+            good = _whole_numbers(value, 3) and all(n in allowed for n in value)
+            self._require(name, good, f"3 numbers out of {allowed}")
+        self._require("window_size", math.prod(self.window_size) <= MOST, f"at most {MOST} tokens")
         heads_fit = all(c % h == 0 for c, h in zip(self.stage_channels, self.num_heads, strict=True))
-        _refuse(not heads_fit, "num_heads", self.num_heads, f"divisors of the channels {self.stage_channels}")
-        _refuse(not 0 < self.mlp_ratio <= 16, "mlp_ratio", self.mlp_ratio, "above 0, at most 16")
-        _refuse(not 0 <= self.drop_path_rate < 1, "drop_path_rate", self.drop_path_rate, "0 or more, below 1")
-        _refuse(
-            self.window_reverse not in ("exact", "official"),
-            "window_reverse",
-            self.window_reverse,
-            "exact or official",
+        self._require("num_heads", heads_fit, f"divisors of the channels {self.stage_channels}")
+        self._require(
+            "mlp_ratio", _number(self.mlp_ratio) and 0 < self.mlp_ratio <= 16, "above 0, at most 16"
         )
-        _refuse(
-            self.window_padding not in ("masked", "zeros"),
-            "window_padding",
-            self.window_padding,
-            "masked or zeros",
-        )
-        _refuse(
-            self.decoder_norm not in ("batch", "instance"),
-            "decoder_norm",
-            self.decoder_norm,
-            "batch or instance",
-        )
+        drop_fits = _number(self.drop_path_rate) and 0 <= self.drop_path_rate < 1
+        self._require("drop_path_rate", drop_fits, "0 or more, below 1")
+        self._require("qkv_bias", isinstance(self.qkv_bias, bool), "true or false")
+        self._require("window_reverse", self.window_reverse in ("exact", "official"), "exact or official")
+        self._require("window_padding", self.window_padding in ("masked", "zeros"), "masked or zeros")
+        self._require("decoder_norm", self.decoder_norm in ("batch", "instance"), "batch or instance")
         channels = self.decoder_channels
-        _refuse(
-            channels is not None and not _whole_tuple(channels, 5),
-            "decoder_channels",
-            channels,
-            "5 whole numbers above 0",
-        )
-        self._check_official_order()
+        self._require("decoder_channels", channels is None or _whole_numbers(channels, 5), "5 whole numbers")
+        self._require("image_size", self.image_size is None or _whole(self.image_size), "a whole number")
+        if self.window_reverse == "official":
+            self._check_official_order()
 
     def _check_official_order(self) -> None:
-        size = self.image_size
-        _refuse(size is not None and not _whole(size, 1), "image_size", size, "a whole number above 0")
-        if self.window_reverse == "official":
-            _refuse(
-                self.window_padding != "zeros",
-                "window_padding",
-                self.window_padding,
-                "zeros in the official order",
-            )
-            _refuse(
-                len(set(self.total_stride)) > 1,
-                "patch_size and merging",
-                self.total_stride,
-                "equal on all axes in the official order",
-            )
-            fits = size is None or size % self.total_stride[0] == 0
-            _refuse(not fits, "image_size", size, f"a multiple of {self.total_stride[0]}")
+        stride = self.total_stride
+        self._require("window_padding", self.window_padding == "zeros", "zeros in the official order")
+        self._require("merging", len(set(stride)) == 1, "equal strides on all axes in the official order")
+        fits = self.image_size is None or self.image_size % stride[0] == 0
+        self._require("image_size", fits, f"a multiple of {stride[0]}")
+
+    def _require(self, name: str, good: bool, expected: str) -> None:
+        if not good:
+            raise ModelError(f"SMIT configuration: {name} is {getattr(self, name)}", f"give {expected}")
 
     @property
     def stage_channels(self) -> tuple[int, int, int, int]:
@@ -178,7 +153,10 @@ class SmitConfig:
         """
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(values) - known)
-        _refuse(bool(unknown), "field", ", ".join(unknown), f"one of {', '.join(sorted(known))}")
+        if unknown:
+            raise ModelError(
+                f"SMIT configuration: no field {', '.join(unknown)}", f"known are {', '.join(sorted(known))}"
+            )
         return cls(**{name: _from_json(name, value) for name, value in values.items()})
 
     @classmethod
@@ -187,39 +165,37 @@ class SmitConfig:
 
         The window order and padding are the official ones unless the mapping says otherwise.
         """
-        given = dict(values)
+        given: dict[str, Any] = {"window_reverse": "official", "window_padding": "zeros", **values}
         size = given.pop("img_size", given.pop("image_size", None))
-        if isinstance(size, list | tuple):
-            _refuse(
-                len(set(size)) != 1,
-                "img_size",
-                tuple(size),
-                "a cube: the official window order has no other shape",
-            )
-            size = size[0]
-        defaults = {"window_reverse": "official", "window_padding": "zeros", "image_size": size}
-        return cls.from_mapping(defaults | given)
+        sides = set(size) if isinstance(size, list | tuple) else {size}
+        if given["window_reverse"] == "official":
+            if len(sides) != 1:
+                raise ModelError(
+                    f"SMIT configuration: img_size is {size}, but the official window order needs a cube",
+                    "give the side of the cube that the weights were trained on",
+                )
+            given["image_size"] = sides.pop()
+        return cls.from_mapping(given)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them; `from_mapping` reads them back."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _whole_tuple(value: object, length: int) -> bool:
-    return isinstance(value, tuple) and len(value) == length and all(_whole(n, 1) for n in value)
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST
 
 
-def _refuse(wrong: bool, name: str, value: object, expected: str) -> None:
-    if wrong:
-        raise ModelError(f"SMIT configuration: {name} is {value}", f"give {expected}")
+def _whole_numbers(value: object, length: int) -> bool:
+    return isinstance(value, tuple) and len(value) == length and all(_whole(n) for n in value)
 
 
 def _from_json(name: str, value: Any) -> Any:
-    if name in ("window_size", "patch_size", "merging", "decoder_kernel") and _whole(value, 1):
+    if name in ("window_size", "patch_size", "merging", "decoder_kernel") and _whole(value):
         return (value, value, value)
     if isinstance(value, list):
         return tuple(value)
@@ -245,6 +221,6 @@ CONFIGURATIONS: Mapping[str, SmitConfig] = {
 
 def build_smit(config: SmitConfig) -> Smit:
     """Build the network with fresh weights, on torch's current default device, in training mode."""
-    from .smit_network import Smit
+    from SarcopeniaAssessLib.smit_network import Smit
 
     return Smit(config)

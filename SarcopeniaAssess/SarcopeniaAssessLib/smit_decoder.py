@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor, cat, nn
 from torch.nn import functional
 
-from .smit import SmitConfig, Triple
+from SarcopeniaAssessLib.smit import SmitConfig, Triple
 
 SLOPE = 0.01
 

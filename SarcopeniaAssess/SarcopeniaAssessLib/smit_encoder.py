@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .smit import SmitConfig, Triple
+from SarcopeniaAssessLib.smit import SmitConfig, Triple
 
 # Neighbours (i, j, k) in the order in which the published merging concatenates them.
 NEIGHBOURS = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (1, 0, 1), (1, 1, 1))

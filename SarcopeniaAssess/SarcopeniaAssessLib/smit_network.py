@@ -8,10 +8,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .errors import ModelError
-from .smit import SmitConfig
-from .smit_decoder import SmitDecoder
-from .smit_encoder import SmitEncoder
+from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.smit import SmitConfig
+from SarcopeniaAssessLib.smit_decoder import SmitDecoder
+from SarcopeniaAssessLib.smit_encoder import SmitEncoder
 
 
 class Smit(nn.Module):

@@ -1,0 +1,306 @@
+"""Segmentation models by name: the registries, checksums, and the way to a network ready to use.
+
+Registries are `Resources/Models.json` (shipped) and the `Models.json` of the user's model folder (imported
+and downloaded ones). Both name the sha256 that a file must have before any of its tensors is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from SarcopeniaAssessLib import resource_path
+from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.model_file import (
+    ModelEntry,
+    SegmentationNetwork,
+    file_sha256,
+    read_entry,
+    read_network,
+    save_model,
+    write_whole,
+)
+from SarcopeniaAssessLib.smit_checkpoints import LoadReport, load_official_smit
+
+__all__ = [
+    "LoadReport",
+    "ModelEntry",
+    "SegmentationModel",
+    "default_model_name",
+    "download_model",
+    "import_model",
+    "list_models",
+    "load_model",
+    "load_official_smit",
+    "model_entry",
+    "save_model",
+    "user_model_folder",
+    "verify_model",
+    "weights_path",
+]
+
+REGISTRY = "Models.json"
+FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".pkl", ".h5", ".keras", ".onnx", ".zip")
+
+
+@dataclass(frozen=True)
+class SegmentationModel:
+    """A network in eval mode with its entry, whose `sha256` is that of the file it came from."""
+
+    network: SegmentationNetwork
+    entry: ModelEntry
+
+
+def user_model_folder() -> Path:
+    """Return the folder of imported and downloaded models: $SARCOPENIA_MODELS or the platform's place."""
+    if given := os.environ.get("SARCOPENIA_MODELS"):
+        return Path(given)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "sarcopenia-assess" / "models"
+
+
+def list_models() -> tuple[ModelEntry, ...]:
+    """Return every entry of the shipped registry and of the user's, the default first.
+
+    Raises
+    ------
+    ModelError
+        A registry that cannot be read.
+    """
+    shipped, default = _read_registry(resource_path(REGISTRY))
+    own, _ = _read_registry(user_model_folder() / REGISTRY)
+    names = {e.name for e in shipped}
+    entries = [*shipped, *(e for e in own if e.name not in names)]
+    return tuple(sorted(entries, key=lambda e: e.name != default))
+
+
+def default_model_name() -> str:
+    """Return the name of the model that is used where none is named.
+
+    Raises
+    ------
+    ModelError
+        The registry names none.
+    """
+    _, default = _read_registry(resource_path(REGISTRY))
+    if default is None:
+        raise ModelError("no default model is installed", "name a model or a .safetensors file with --model")
+    return default
+
+
+def model_entry(name: str) -> ModelEntry:
+    """Return the entry of that name.
+
+    Raises
+    ------
+    ModelError
+        No registry has it; the error lists the names and the closest one.
+    """
+    entries = {e.name: e for e in list_models()}
+    if name in entries:
+        return entries[name]
+    close = get_close_matches(name, entries, n=1)
+    known = f"known are {', '.join(entries)}" if entries else "none is installed"
+    raise ModelError(f"there is no model {name!r}", f"did you mean {close[0]}? {known}" if close else known)
+
+
+def verify_model(name: str) -> ModelEntry:
+    """Compare the weights of a registered model with its checksum.
+
+    Raises
+    ------
+    ModelError
+        The weights are absent or are not those of the registry.
+    """
+    entry = model_entry(name)
+    _check_sha256(entry, file_sha256(weights_path(entry)))
+    return entry
+
+
+def load_model(name_or_path: str | Path | None = None, device: str = "cpu") -> SegmentationModel:
+    """Load a registered model, or a .safetensors file that carries its own entry.
+
+    Parameters
+    ----------
+    name_or_path:
+        A name of the registry, a file, or None for the default model.
+    device:
+        "cpu", "cuda", "cuda:1", "mps" …, as torch names it.
+
+    Returns
+    -------
+    SegmentationModel
+        The network in eval mode on the device; `entry.sha256` is that of the file.
+
+    Raises
+    ------
+    ModelError
+        An unknown name; a file that is missing, altered, truncated, no safetensors or without an entry;
+        tensors that do not fit the architecture or are not finite.
+    """
+    name_or_path = default_model_name() if name_or_path is None else name_or_path
+    if _means_file(name_or_path):
+        path = Path(name_or_path)
+        entry, registered = read_entry(path), False
+    else:
+        entry, registered = model_entry(str(name_or_path)), True
+        path = weights_path(entry)
+    sha256 = file_sha256(path)
+    if registered:
+        _check_sha256(entry, sha256)
+        read_entry(path)
+    return SegmentationModel(read_network(entry, path).to(device), replace(entry, sha256=sha256))
+
+
+def weights_path(entry: ModelEntry) -> Path:
+    """Where an entry's weights lie: beside its registry, or downloaded into the user's folder.
+
+    Raises
+    ------
+    ModelError
+        They are in neither place.
+    """
+    for folder in (entry.folder, user_model_folder()):
+        if folder is not None and entry.file is not None and (folder / entry.file).is_file():
+            return folder / entry.file
+    remedy = (
+        f"run `sarcopenia models download {entry.name}`"
+        if entry.url
+        else "reinstall, or choose another model"
+    )
+    raise ModelError(f"the weights of model {entry.name} are not on this computer", remedy)
+
+
+def download_model(name: str) -> ModelEntry:
+    """Fetch the weights of a registered model into the user's folder, and check them before they lie there.
+
+    Raises
+    ------
+    ModelError
+        The model has no address, cannot be reached, or is not the file that the registry describes.
+    """
+    from hashlib import sha256
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    entry = model_entry(name)
+    if entry.url is None:
+        raise ModelError(
+            f"model {name} has no address to download from", "it is bundled or was imported: nothing to do"
+        )
+    if not entry.url.startswith("https://") or entry.sha256 is None or entry.file is None:
+        raise ModelError(f"model {name} has no https address with a checksum", "correct the registry")
+    try:
+        with urlopen(entry.url, timeout=60) as answer:  # noqa: S310 - https is checked above
+            content = answer.read()
+    except (URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise ModelError(
+            f"model {name} cannot be downloaded ({reason})", "check the connection and try again"
+        ) from None
+    _check_sha256(entry, sha256(content).hexdigest())
+    write_whole(user_model_folder() / entry.file, content)
+    return entry
+
+
+def import_model(
+    path: str | Path,
+    name: str,
+    *,
+    config: Mapping[str, Any] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+) -> tuple[ModelEntry, LoadReport | None]:
+    """Add a model to the user's registry under a name of its own.
+
+    Parameters
+    ----------
+    path:
+        A .safetensors file with an entry, or an official SMIT checkpoint.
+    config, preprocessing:
+        Needed for an official checkpoint, which says neither what shape it has nor what it was fed.
+
+    Returns
+    -------
+    tuple[ModelEntry, LoadReport | None]
+        The new entry, and what of an official checkpoint matched.
+
+    Raises
+    ------
+    ModelError
+        The name is taken; the file is none of these; a checkpoint that leaves part of the network untrained.
+    """
+    if any(e.name == name for e in list_models()):
+        raise ModelError(f"there is a model {name} already", "give it another name")
+    report = None
+    if config is None:
+        model = load_model(Path(path))
+        network, entry = model.network, replace(model.entry, name=name, url=None)
+    else:
+        network, report = load_official_smit(path, config)
+        if not report.complete:
+            raise ModelError(
+                f"the checkpoint leaves {len(report.fresh)} tensors untrained, {report.fresh[0]} among them",
+                "fine-tune it first; an encoder alone does not segment",
+            )
+        entry = ModelEntry(
+            name=name,
+            version="imported",
+            architecture={"kind": "smit", **network.config.to_mapping()},
+            preprocessing=preprocessing or {},
+            trained_on="not known: imported from a checkpoint of the published SMIT code",
+            licence="not known: the licence of the checkpoint applies",
+        )
+    folder = user_model_folder()
+    saved = save_model(folder / f"{name}.safetensors", network, entry)
+    own, _ = _read_registry(folder / REGISTRY)
+    listed = {"default": None, "models": [e.to_mapping() for e in (*own, saved)]}
+    write_whole(folder / REGISTRY, json.dumps(listed, indent=2, ensure_ascii=False).encode())
+    return saved, report
+
+
+def _means_file(name_or_path: str | Path) -> bool:
+    text = str(name_or_path)
+    return (
+        isinstance(name_or_path, Path)
+        or "/" in text
+        or "\\" in text
+        or bool(Path(text).suffix in FILE_SUFFIXES)
+    )
+
+
+def _check_sha256(entry: ModelEntry, sha256: str) -> None:
+    if entry.sha256 is None:
+        raise ModelError(f"the registry has no checksum for model {entry.name}", "correct the registry")
+    if sha256 != entry.sha256:
+        raise ModelError(
+            f"model {entry.name}: the weights have the sha256 {sha256[:12]}…, not {entry.sha256[:12]}…",
+            "the file is damaged or was replaced: reinstall or download it again",
+        )
+
+
+def _read_registry(path: Path) -> tuple[tuple[ModelEntry, ...], str | None]:
+    """Entries of a Models.json and the name of its default; none where there is no such file."""
+    if not path.is_file():
+        return (), None
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        models, default = values["models"], values.get("default")
+        entries = tuple(ModelEntry.from_mapping(m, path.parent) for m in models)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"the registry {REGISTRY} cannot be read ({error})", "correct or remove it"
+        ) from None
+    if default is not None and all(e.name != default for e in entries):
+        raise ModelError(f"the registry's default {default!r} is not among its models", "correct it")
+    return entries, default
