@@ -1,0 +1,1 @@
+"""Training, phantoms and evaluation: everything around the library that a clinic does not need."""

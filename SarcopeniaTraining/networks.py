@@ -1,0 +1,46 @@
+"""The networks that can be fine-tuned, behind one call: the logits of one slice of a slab."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from SarcopeniaAssessLib.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+
+def slice_network(network: Mapping[str, Any]) -> torch.nn.Module:
+    """A fresh network with `slice_logits(x, k)`: x (b, 1, i, j, s) → (b, classes, i, j) of slice k.
+
+    `kind` "smit" is the library's SMIT; "unet" is MONAI's plain U-Net with the slices as channels, the
+    baseline that SMIT is measured against.
+    """
+    fields = {key: value for key, value in network.items() if key != "kind"}
+    if network["kind"] == "smit":
+        from SarcopeniaAssessLib.smit import SmitConfig, build_smit
+
+        return build_smit(SmitConfig.from_mapping(fields))
+    if network["kind"] == "unet":
+        return _slices_as_channels(fields)
+    raise ModelError(f"there is no network of kind {network['kind']}", "choose smit or unet")
+
+
+def _slices_as_channels(fields: Mapping[str, Any]) -> torch.nn.Module:
+    import torch
+    from monai.networks.nets import UNet
+
+    class SliceUnet(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unet = UNet(spatial_dims=2, out_channels=2, **fields)
+
+        def slice_logits(self, x: torch.Tensor, k: int) -> torch.Tensor:
+            if k != x.shape[-1] // 2:
+                raise ValueError("the U-Net sees one slab and draws its middle slice")
+            logits: torch.Tensor = self.unet(x[:, 0].permute(0, 3, 1, 2))
+            return logits
+
+    return SliceUnet()

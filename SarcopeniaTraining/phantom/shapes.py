@@ -1,0 +1,94 @@
+"""Depth functions: how far, in mm, a point lies inside a shape (negative outside).
+
+All take coordinates in mm as arrays that broadcast against each other, so the same lines draw one
+axial slice, a stack of them, or an oblique grid.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+"""Coordinates or depths in mm; shapes broadcast."""
+
+
+@dataclass(frozen=True)
+class Wave:
+    """A smooth random function of one coordinate: a few sinusoids of amplitude about one.
+
+    Parameters
+    ----------
+    wavenumbers, phases, weights:
+        Each of shape (n,); wavenumbers in rad/mm.
+    """
+
+    wavenumbers: tuple[float, ...]
+    phases: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, shortest_mm: float, longest_mm: float, n: int = 3) -> "Wave":
+        """Draw a wave whose components are between the two lengths."""
+        lengths = np.exp(rng.uniform(np.log(shortest_mm), np.log(longest_mm), n))
+        weights = rng.dirichlet(np.ones(n)) * 1.4
+        phases = rng.uniform(0, 2 * np.pi, n)
+        return cls(tuple(2 * np.pi / lengths), tuple(phases), tuple(weights))
+
+    def __call__(self, t: Field) -> Field:
+        """Value at `t` (mm), about within ±1."""
+        total = np.zeros_like(t)
+        for k, phase, weight in zip(self.wavenumbers, self.phases, self.weights, strict=True):
+            total += np.float32(weight) * np.sin(np.float32(k) * t + np.float32(phase))
+        return total
+
+
+@dataclass(frozen=True)
+class Along:
+    """A size in mm that varies smoothly along the body."""
+
+    mean: float
+    swing: float
+    wave: Wave
+
+    def __call__(self, z: Field) -> Field:
+        """Size at superior coordinate `z` (mm)."""
+        return np.float32(self.mean) + np.float32(self.swing) * self.wave(z)
+
+
+def superellipse(x: Field, y: Field, a: Field | float, b: Field | float, n: float) -> Field:
+    """Depth inside |x/a|^n + |y/b|^n = 1 in mm, to first order a true distance near the border."""
+    u, v = np.abs(x / a) + np.float32(1e-6), np.abs(y / b) + np.float32(1e-6)
+    if n == 2:
+        r = np.sqrt(u * u + v * v)
+        slope = np.sqrt((u / a) ** 2 + (v / b) ** 2) / r
+    else:
+        un, vn = u ** np.float32(n - 1), v ** np.float32(n - 1)
+        r = (un * u + vn * v) ** np.float32(1 / n)
+        slope = r ** np.float32(1 - n) * np.hypot(un / a, vn / b)
+    return (1 - r) / np.maximum(slope, np.float32(1e-3))
+
+
+def rotated(x: Field, y: Field, degrees: float) -> tuple[Field, Field]:
+    """Coordinates in axes turned by `degrees` from x towards y."""
+    c, s = np.float32(np.cos(np.radians(degrees))), np.float32(np.sin(np.radians(degrees)))
+    return x * c + y * s, y * c - x * s
+
+
+def ellipsoid(x: Field, y: Field, z: Field, radii_mm: tuple[float, float, float]) -> Field:
+    """Depth inside an ellipsoid centred on the origin, mm (exact on the border)."""
+    a, b, c = (np.float32(radius) for radius in radii_mm)
+    r = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) + np.float32(1e-6)
+    slope = np.sqrt((x / a**2) ** 2 + (y / b**2) ** 2 + (z / c**2) ** 2) / r
+    return (1 - r) / np.maximum(slope, np.float32(1e-3))
+
+
+def box(x: Field, y: Field, half_x: Field | float, half_y: Field | float) -> Field:
+    """Depth inside a rectangle, mm."""
+    return np.minimum(half_x - np.abs(x), half_y - np.abs(y))
+
+
+def smoothstep(t: Field) -> Field:
+    """0 below 0, 1 above 1, smooth between."""
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)

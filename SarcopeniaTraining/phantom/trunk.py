@@ -1,0 +1,228 @@
+"""Skin, subcutaneous fat, the muscle wall, rectus abdominis and ribs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
+from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.shapes import Along, Field, Wave, smoothstep
+
+FAT_HU = (-116, -88)
+
+
+def muscle_hu(person: Person, canvas: Canvas, room: int) -> Field:
+    """Muscle density with a smooth change over centimetres and fatty grain, HU per pixel."""
+    rng = person.rng(room)
+    waves = [Wave.random(rng, 12, 90) for _ in range(3)]
+    field = waves[0](canvas.x + 0.6 * canvas.y) * waves[1](canvas.y - 0.5 * canvas.x + 0.3 * canvas.z)
+    base = person.muscle_hu + rng.normal(0, 3)
+    return base + np.float32(rng.uniform(1, 7)) * field + np.float32(3) * waves[2](canvas.z)
+
+
+def fatty_streaks(person: Person, canvas: Canvas, room: int) -> Field:
+    """Share of intramuscular fat, 0…1: broken streaks that grow with the person's fattiness."""
+    rng = person.rng(room)
+    u = canvas.x * np.float32(rng.normal(0, 1)) + canvas.y
+    fine = Wave.random(rng, 5, 14, 4)(u + 2 * Wave.random(rng, 8, 30)(canvas.x))
+    coarse = Wave.random(rng, 14, 50)(canvas.x - canvas.y) + Wave.random(rng, 15, 60)(
+        canvas.y + 0.4 * canvas.z
+    )
+    level = 1.75 - 1.15 * person.fatty
+    return np.float32(0.9) * smoothstep((fine + 0.7 * coarse - level) / 0.35)
+
+
+@dataclass(frozen=True)
+class Wall:
+    """Thickness of the lateral wall and the shapes around it, mm and degrees."""
+
+    thickness: Along
+    front_fade_deg: tuple[float, float]
+    back_fade_deg: tuple[float, float]
+    front_share: float
+    waviness: Wave
+    line_mm: tuple[float, float]
+    line_at: tuple[float, float]
+    line_break: Wave
+    rectus_mm: Along
+    rectus_half_width: Along
+    alba_mm: float
+    rectus_lift_mm: float
+
+    @classmethod
+    def random(cls, person: Person) -> "Wall":
+        """Lateral wall 7–30 mm times the root of the muscle factor; rectus 4–17 mm thick."""
+        rng = person.rng(2)
+        growth = person.growth()
+        male = person.sex == "male"
+        thick = np.clip(rng.normal(24 if male else 19, 5), 9, 36) * growth
+        fat = person.fatty
+        width = person.half_width_mm.mean * rng.uniform(0.36, 0.52)
+        front = np.degrees(np.arctan2(width / person.half_width_mm.mean, 0.93))
+        return cls(
+            thickness=Along(float(thick), 0.12 * float(thick), Wave.random(rng, 60, 200)),
+            front_fade_deg=(float(front + rng.uniform(-1, 5)), float(front + rng.uniform(8, 40))),
+            back_fade_deg=(float(rng.uniform(112, 132)), float(rng.uniform(136, 156))),
+            front_share=float(rng.uniform(0.25, 0.7)),
+            waviness=Wave.random(rng, 45, 160),
+            line_mm=(
+                float(rng.uniform(0, 1.2) + 2.5 * fat * rng.random()),
+                float(rng.uniform(0, 1) + 2 * fat * rng.random()),
+            ),
+            line_at=(float(rng.uniform(0.28, 0.48)), float(rng.uniform(0.6, 0.8))),
+            line_break=Wave.random(rng, 25, 120),
+            rectus_mm=Along(
+                float(np.clip(rng.normal(10.5, 2.6), 4, 18) * growth), 0.8, Wave.random(rng, 50, 150)
+            ),
+            rectus_half_width=Along(float(width / 2), 2, Wave.random(rng, 80, 250)),
+            alba_mm=float(np.exp(rng.uniform(np.log(1.5), np.log(16)))),
+            rectus_lift_mm=float(rng.uniform(0, 2)),
+        )
+
+    def depth_of_inner_face(self, ring: RingCoordinates) -> Field:
+        """Thickness of the lateral wall at each point's direction, mm."""
+        start, full = self.front_fade_deg
+        front = smoothstep((ring.angle - start) / 5) * (
+            self.front_share + (1 - self.front_share) * smoothstep((ring.angle - start) / (full - start))
+        )
+        begin, end = self.back_fade_deg
+        back = 1 - smoothstep((ring.angle - begin) / (end - begin))
+        # One degree of arc is about two millimetres: the inner face undulates along its length.
+        ripple = 1 + np.float32(0.07) * self.waviness(ring.angle * 2 + ring.side * 40 + ring.z)
+        return self.thickness(ring.z + 15 * ring.side) * front * back * ripple
+
+
+def paint_skin_and_fat(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:
+    """Subcutaneous fat by direction (front 2–45, side 2–35, back 3–45 mm, log-uniform) under the skin."""
+    rng = person.rng(1)
+    female = person.sex == "female"
+    front, side, back = np.exp(rng.uniform(np.log([3, 3, 4]), np.log([45, 36, 50]))) * (
+        1.15 if female else 0.9
+    )
+    ahead = smoothstep((95 - ring.angle) / 90)
+    behind = smoothstep((ring.angle - 85) / 80)
+    lumps = Wave.random(rng, 60, 240)(ring.angle * 2 + 60 * ring.side) * np.float32(rng.uniform(0, 0.15))
+    fat = (side + (front - side) * ahead + (back - side) * behind) * (1 + lumps)
+    cleft = np.float32(rng.uniform(0, 0.5)) * np.exp(-((ring.x / 12) ** 2)) * behind
+    navel = (
+        np.float32(rng.uniform(0.2, 0.9) if rng.random() < 0.25 else 0)
+        * np.exp(-((ring.x / 11) ** 2))
+        * ahead
+    )
+    fat = fat * (1 - cleft) * (1 - navel)
+    skin = np.float32(rng.uniform(1.4, 4))
+    base = np.float32(rng.uniform(*FAT_HU))
+    canvas.paint(ring.depth + fat, np.float32(rng.uniform(-20, 60)), muscle=False)
+    grain = 5 * Wave.random(rng, 10, 60)(ring.x + ring.y) * Wave.random(rng, 10, 60)(ring.y - ring.x)
+    canvas.paint(ring.depth + fat - skin, base + grain, muscle=False)
+    if rng.random() < 0.35:  # oedema: hazy patches up to water
+        patch = smoothstep((Wave.random(rng, 40, 150)(ring.angle * 2 + ring.z + 30 * ring.side) - 0.2) * 2)
+        net = smoothstep(Wave.random(rng, 6, 20, 4)(ring.x - ring.y) + Wave.random(rng, 6, 20, 4)(ring.y))
+        canvas.tint(
+            patch
+            * net
+            * canvas.share(-ring.depth)
+            * canvas.share(ring.depth + fat - skin)
+            * np.float32(rng.uniform(0.1, 0.8)),
+            np.float32(0),
+        )
+    scarpa = np.abs(ring.depth + fat * np.float32(rng.uniform(0.3, 0.7))) - np.float32(0.4)
+    canvas.tint(
+        canvas.share(-scarpa) * np.float32(rng.uniform(0, 0.6)) * canvas.share(-ring.depth - 1),
+        np.float32(20),
+    )
+    canvas.paint(ring.depth, np.float32(rng.uniform(-112, -86)) + 4 * grain / 5, muscle=False)
+
+
+def paint_wall(person: Person, canvas: Canvas, ring: RingCoordinates, wall: Wall) -> None:
+    """External and internal oblique and transversus as one outline with two broken fat lines in it."""
+    inner = wall.depth_of_inner_face(ring)
+    depth = np.minimum(ring.depth, inner - ring.depth)
+    # Where the wall thins to less than a pixel it is aponeurosis: drawn, but no muscle.
+    sheet = canvas.share(np.minimum(ring.depth, np.float32(0.9) - ring.depth)) * smoothstep(
+        (150 - ring.angle) / 10
+    )
+    canvas.blend(sheet * np.float32(0.7), np.float32(25), muscle=False)
+    body = canvas.share(depth) * smoothstep((inner - 1.5) / 1.5)
+    canvas.blend(body, muscle_hu(person, canvas, 20), muscle=True)
+    broken = wall.line_break(ring.angle * 2.2 + ring.z + 70 * ring.side)
+    for number, (line, at) in enumerate(zip(wall.line_mm, wall.line_at, strict=True)):
+        half = np.float32(line / 2) * smoothstep((broken * (1 - 2 * number) + 0.9) / 1.2)
+        share = canvas.share(half - np.abs(ring.depth - np.float32(at) * inner))
+        canvas.tint(np.minimum(share, 2 * half) * body * np.float32(0.9), np.float32(-100))
+    canvas.tint(fatty_streaks(person, canvas, 21) * body * np.float32(0.6), np.float32(-90))
+
+
+def paint_rectus(person: Person, canvas: Canvas, ring: RingCoordinates, wall: Wall) -> None:
+    """Two lenses beside the linea alba, each in its sheath."""
+    half = wall.rectus_half_width(ring.z)
+    gap = np.float32(wall.alba_mm / 2)
+    across = np.abs(ring.x) - gap - half
+    thick = wall.rectus_mm(ring.z + 10 * ring.side)
+    lens = thick * np.sqrt(np.clip(1 - (np.abs(across) / half) ** np.float32(2.6), 0, 1))
+    middle = ring.depth - np.float32(wall.rectus_lift_mm) - thick / 2
+    depth = np.minimum(lens / 2 - np.abs(middle), half - np.abs(across))
+    front = (ring.angle < 80) & (ring.y > 0)
+    fascia = canvas.share(np.float32(0.8) - np.abs(ring.depth - np.float32(0.6))) * (ring.angle < 75)
+    canvas.blend(
+        fascia * (np.abs(ring.x) < 2 * half + gap + 6) * np.float32(0.8), np.float32(30), muscle=False
+    )
+    share = canvas.share(depth) * front * smoothstep((lens - 1) / 1.5)
+    canvas.blend(share, muscle_hu(person, canvas, 22), muscle=True)
+    canvas.tint(fatty_streaks(person, canvas, 23) * share, np.float32(-90))
+
+
+@dataclass(frozen=True)
+class Ribs:
+    """Ribs 9–12 as arches that descend towards the front, in mm and degrees."""
+
+    tip_deg: tuple[float, ...]
+    root_z_mm: tuple[float, ...]
+    descent_mm: float
+
+    @classmethod
+    def random(cls, person: Person) -> "Ribs":
+        """The twelfth rib starts 1.6–2.2 vertebrae above L3 and is short."""
+        rng = person.rng(3)
+        first = rng.uniform(1.75, 2.25) * person.period_mm
+        roots = [float(first + n * person.period_mm * rng.uniform(0.92, 1.02)) for n in range(5)]
+        tips = [rng.uniform(95, 130), rng.uniform(60, 95), rng.uniform(45, 60), rng.uniform(35, 48), 35]
+        return cls(tuple(float(t) for t in tips), tuple(roots), float(rng.uniform(55, 95)))
+
+
+def paint_ribs(person: Person, canvas: Canvas, ring: RingCoordinates, ribs: Ribs) -> None:
+    """Each rib is a flattened tube under the wall's outer half, cortex around marrow."""
+    rng = person.rng(4)
+    for tip, root in zip(ribs.tip_deg, ribs.root_z_mm, strict=True):
+        # The lowest point of a rib's arch lies at the side; cartilage rises again towards the front.
+        sweep = np.clip((165 - ring.angle) / 100, 0, 1.2)
+        dz = ring.z - (np.float32(root) - np.float32(ribs.descent_mm) * sweep)
+        if float(np.abs(dz).min()) > 12:
+            continue
+        lie = np.float32(rng.uniform(6, 9))
+        r = np.sqrt((dz / np.float32(7)) ** 2 + ((ring.depth - lie) / np.float32(4.2)) ** 2)
+        depth = (1 - r) * np.float32(4.5)
+        depth = np.minimum(depth, (ring.angle - np.float32(tip)) * 2.2)
+        depth = np.minimum(depth, (168 - ring.angle) * 2)
+        canvas.paint(depth, np.float32(rng.uniform(300, 800)), muscle=False)
+        canvas.paint(depth - np.float32(1.3), np.float32(rng.uniform(40, 220)), muscle=False)
+        canvas.exclude(depth + np.float32(1.0))
+
+
+def paint_latissimus(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:
+    """The lowest fibres of latissimus dorsi, a thin sheet outside the ring, in two of five people."""
+    rng = person.rng(5)
+    thick = np.float32(rng.uniform(2.5, 8) * person.growth())
+    centre, spread = np.float32(rng.uniform(118, 140)), np.float32(rng.uniform(10, 20))
+    if rng.random() > 0.4:
+        return
+    lens = (
+        thick
+        * (1 - ((ring.angle - centre) / spread) ** 2)
+        * smoothstep((ring.z + np.float32(rng.uniform(-20, 40))) / 40)
+    )
+    lift = np.float32(rng.uniform(0.5, 2.5))
+    depth = np.minimum(lens + lift + ring.depth, -ring.depth - lift)
+    share = canvas.share(depth) * smoothstep((lens - 1) / 1.5)
+    canvas.blend(share, muscle_hu(person, canvas, 24), muscle=True)
+    canvas.tint(fatty_streaks(person, canvas, 25) * share, np.float32(-90))

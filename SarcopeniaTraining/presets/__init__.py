@@ -1,0 +1,67 @@
+"""Every hyper-parameter, by name.
+
+A preset is a JSON file that states its command, its cost and the score it should reach.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.preprocessing import SlabPreset
+
+
+@dataclass(frozen=True)
+class FinetunePreset:
+    """One training of a segmentation network on slabs.
+
+    Attributes
+    ----------
+    network:
+        `kind` ("smit" or "unet") and the fields of its configuration.
+    patch:
+        Pixels (i, j) of a training crop; `slab_shape` those of a stored slab, a margin larger.
+    steps, batch, learning_rate, weight_decay, warmup_steps:
+        AdamW, linear warm-up, cosine to zero.
+    average_decay:
+        Decay of the moving average of the weights, which is what is validated and exported.
+    precision:
+        "bf16" or "f32" for the forward pass.
+    """
+
+    name: str
+    command: str
+    cost: str
+    expected: str
+    network: dict[str, Any]
+    slab: SlabPreset
+    patch: tuple[int, int]
+    slab_shape: tuple[int, int]
+    train_seeds: tuple[int, int]
+    validation_seeds: tuple[int, int]
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    warmup_steps: int
+    average_decay: float
+    precision: str
+    validate_every: int
+    seed: int
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that are shipped."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.json"))
+
+
+def load_preset(name: str) -> FinetunePreset:
+    """A shipped preset by name, or one from a JSON file of the same fields."""
+    path = Path(name) if name.endswith(".json") else Path(__file__).parent / f"{name}.json"
+    if not path.is_file():
+        raise ModelError(f"there is no preset {name}", f"choose one of {', '.join(preset_names())}")
+    values = json.loads(path.read_text())
+    values["slab"] = SlabPreset.from_mapping(values["slab"])
+    pairs = ("patch", "slab_shape", "train_seeds", "validation_seeds")
+    return FinetunePreset(**{key: tuple(v) if key in pairs else v for key, v in values.items()})
