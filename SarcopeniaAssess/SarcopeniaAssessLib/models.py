@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from SarcopeniaAssessLib import resource_path
-from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.errors import DeviceError, ModelError
 from SarcopeniaAssessLib.model_file import (
     ModelEntry,
     SegmentationNetwork,
@@ -148,6 +148,8 @@ def load_model(name_or_path: str | Path | None = None, device: str = "cpu") -> S
     ModelError
         An unknown name; a file that is missing, altered, truncated, no safetensors or without an entry;
         tensors that do not fit the architecture or are not finite.
+    DeviceError
+        The device is not there or has no room.
     """
     name_or_path = default_model_name() if name_or_path is None else name_or_path
     if _means_file(name_or_path):
@@ -160,7 +162,13 @@ def load_model(name_or_path: str | Path | None = None, device: str = "cpu") -> S
     if registered:
         _check_sha256(entry, sha256)
         read_entry(path)
-    return SegmentationModel(read_network(entry, path).to(device), replace(entry, sha256=sha256))
+    network = read_network(entry, path)
+    try:
+        network = network.to(device)
+    except (RuntimeError, AssertionError, ImportError):
+        # torch tells a missing device, a missing driver and a full memory by several types.
+        raise DeviceError(f"the model cannot be moved to {device}", "choose --device cpu") from None
+    return SegmentationModel(network, replace(entry, sha256=sha256))
 
 
 def weights_path(entry: ModelEntry) -> Path:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from SarcopeniaAssessLib import models
-from SarcopeniaAssessLib.errors import ModelError, OutputError
+from SarcopeniaAssessLib.errors import DeviceError, ModelError, OutputError
 from SarcopeniaAssessLib.model_file import METADATA_KEY, read_entry
 from SarcopeniaAssessLib.models import ModelEntry, import_model, load_model, load_official_smit, save_model
 from SarcopeniaAssessLib.smit import SmitConfig, build_smit
@@ -234,7 +234,7 @@ def test_a_pickle_is_refused_without_being_opened(tmp_path, suffix, monkeypatch)
             return (Path.write_text, (tmp_path / "executed", "yes"))
 
     path = tmp_path / f"evil{suffix}"
-    path.write_bytes(pickle.dumps(Planted()))
+    path.write_bytes(pickle.dumps(Planted(), protocol=2))
     for text in (path, str(path), f"evil{suffix}"):
         with pytest.raises(ModelError, match=r"\.safetensors"):
             load_model(text)
@@ -244,7 +244,7 @@ def test_a_pickle_is_refused_without_being_opened(tmp_path, suffix, monkeypatch)
     with pytest.raises(ModelError, match="tensors alone"):
         load_official_smit(path, OFFICIAL)
     assert not (tmp_path / "executed").exists()
-    pickle.loads(pickle.dumps(Planted()))  # the trap is a live one
+    pickle.loads(pickle.dumps(Planted(), protocol=2))  # the trap is a live one
     assert (tmp_path / "executed").exists()
 
 
@@ -300,6 +300,11 @@ def test_an_unknown_architecture_is_refused(tmp_path, network):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(ModelError, match="no model file"):
         load_model(tmp_path / "absent.safetensors")
+
+
+def test_a_device_that_is_not_there_is_told(shipped):
+    with pytest.raises(DeviceError, match="cpu"):
+        load_model("thin", device="hpu")
 
 
 # Official checkpoints

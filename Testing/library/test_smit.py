@@ -164,8 +164,12 @@ def naive_attention(block: Block, tokens: np.ndarray) -> np.ndarray:
     Two tokens see each other when the grid shifted back by half a window puts them into one cell.
     """
     attention = block.attention
-    window, size = np.array(attention.window), np.array(tokens.shape[:3])
-    shift = np.where(size > window, np.array(block.shift), 0)
+    window, real = np.array(attention.window), tokens.shape[:3]
+    shift = np.array(block.shift)
+    if block.masked_padding:
+        shift = np.where(np.array(real) > window, shift, 0)
+    else:  # zero tokens fill the last windows and take part
+        tokens = np.pad(tokens, [(0, -n % w) for n, w in zip(real, window, strict=True)] + [(0, 0)])
     c, heads = tokens.shape[3], attention.heads
     d = c // heads
     weights = {n: p.detach().double().numpy() for n, p in attention.named_parameters()}
@@ -184,15 +188,18 @@ def naive_attention(block: Block, tokens: np.ndarray) -> np.ndarray:
             score = q[n, part] @ k[seen, part].T / np.sqrt(d) + weights["bias_table"][rows, h]
             chance = np.exp(score - score.max())
             mixed[n, part] = chance / chance.sum() @ v[seen, part]
-    return (mixed @ weights["proj.weight"].T + weights["proj.bias"]).reshape(tokens.shape)
+    return (mixed @ weights["proj.weight"].T + weights["proj.bias"]).reshape(tokens.shape)[
+        : real[0], : real[1], : real[2]
+    ]
 
 
 @pytest.mark.parametrize("size", [(8, 4, 3), (9, 7, 3), (5, 6, 2), (3, 10, 7), (1, 4, 1)])
 @pytest.mark.parametrize("shifted", [False, True])
-@pytest.mark.parametrize("qkv_bias", [False, True])
-def test_windows_equal_attention_written_out(size, shifted, qkv_bias):
+@pytest.mark.parametrize("padding", ["masked", "zeros"])
+def test_windows_equal_attention_written_out(size, shifted, padding):
     torch.manual_seed(1)
-    block = Block(6, 2, shifted, 0.0, replace(THIN, qkv_bias=qkv_bias)).double().eval()
+    config = replace(THIN, qkv_bias=padding == "zeros", window_padding=padding)
+    block = Block(6, 2, shifted, 0.0, config).double().eval()
     for p in block.parameters():
         p.data.normal_()
     tokens = torch.randn(2, *size, 6, dtype=torch.float64)
