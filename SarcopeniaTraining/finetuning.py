@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from SarcopeniaAssessLib.models import ModelEntry, save_model
 from SarcopeniaTraining.augmentation import Sample, slab_transforms
 from SarcopeniaTraining.networks import slice_network
 from SarcopeniaTraining.phantom.slabs import FULL_SCALE, SlabPlan, SlabStore, slab_store
@@ -128,7 +129,7 @@ class Training:
         self.network.train()
         half = self.preset.precision == "bf16"
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            logits = self.network.slice_logits(image, image.shape[-1] // 2)  # type: ignore[operator]
+            logits = self.network.slice_logits(image, image.shape[-1] // 2)
         value = loss(logits.float(), outline)
         self.optimiser.zero_grad(set_to_none=True)
         value.backward()
@@ -207,7 +208,7 @@ def _batches(training: Training, store: SlabStore) -> Iterator[tuple[torch.Tenso
         list(range(step * preset.batch, (step + 1) * preset.batch))
         for step in range(training.step, preset.steps)
     ]
-    return iter(DataLoader(samples, batch_sampler=numbers, num_workers=1, prefetch_factor=3))  # type: ignore[arg-type]
+    return iter(DataLoader(samples, batch_sampler=numbers, num_workers=1, prefetch_factor=3))
 
 
 def _plan(preset: FinetunePreset, seeds: tuple[int, int]) -> SlabPlan:
@@ -241,3 +242,26 @@ def provenance(preset: FinetunePreset) -> dict[str, Any]:
         "monai": monai.__version__,
         "numpy": np.__version__,
     }
+
+
+def export(training: Training, out: Path) -> ModelEntry:
+    """Write the averaged network as OUT/NAME.safetensors, in half precision, with its entry."""
+    from copy import deepcopy
+
+    preset = training.preset
+    entry = ModelEntry(
+        name=preset.name,
+        version="1",
+        architecture=preset.network,
+        preprocessing=preset.slab.to_mapping(),
+        trained_on="procedural phantoms only; no patient data",
+        licence="Apache-2.0; research use only",
+        training={
+            "command": preset.command,
+            "seed": preset.seed,
+            "steps": training.step,
+            "minutes": round(training.seconds / 60),
+            "phantom_seeds": f"{preset.train_seeds[0]}…{sum(preset.train_seeds) - 1}",
+        },
+    )
+    return save_model(out / f"{preset.name}.safetensors", deepcopy(training.average.module).half(), entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.errors import ModelError
@@ -36,11 +37,15 @@ def _slices_as_channels(fields: Mapping[str, Any]) -> torch.nn.Module:
         def __init__(self) -> None:
             super().__init__()
             self.unet = UNet(spatial_dims=2, out_channels=2, **fields)
+            self.stride = math.prod(fields["strides"])
 
         def slice_logits(self, x: torch.Tensor, k: int) -> torch.Tensor:
             if k != x.shape[-1] // 2:
                 raise ValueError("the U-Net sees one slab and draws its middle slice")
-            logits: torch.Tensor = self.unet(x[:, 0].permute(0, 3, 1, 2))
+            image = x[:, 0].permute(0, 3, 1, 2)
+            i, j = image.shape[2:]
+            padded = torch.nn.functional.pad(image, (0, -j % self.stride, 0, -i % self.stride))
+            logits: torch.Tensor = self.unet(padded)[:, :, :i, :j]
             return logits
 
     return SliceUnet()

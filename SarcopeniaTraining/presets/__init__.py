@@ -61,7 +61,12 @@ def load_preset(name: str) -> FinetunePreset:
     path = Path(name) if name.endswith(".json") else Path(__file__).parent / f"{name}.json"
     if not path.is_file():
         raise ModelError(f"there is no preset {name}", f"choose one of {', '.join(preset_names())}")
-    values = json.loads(path.read_text())
-    values["slab"] = SlabPreset.from_mapping(values["slab"])
+    return preset_from(json.loads(path.read_text()))
+
+
+def preset_from(values: dict[str, Any]) -> FinetunePreset:
+    """A preset from its JSON fields."""
     pairs = ("patch", "slab_shape", "train_seeds", "validation_seeds")
-    return FinetunePreset(**{key: tuple(v) if key in pairs else v for key, v in values.items()})
+    made: dict[str, Any] = {key: tuple(v) if key in pairs else v for key, v in values.items()}
+    made["slab"] = SlabPreset.from_mapping(values["slab"])
+    return FinetunePreset(**made)

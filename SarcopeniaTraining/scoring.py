@@ -1,0 +1,62 @@
+"""What `sarcopenia evaluate` scores: a registered model, a weights file or the folder of a training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from SarcopeniaAssessLib.ct_io import open_ct, read_label_map
+from SarcopeniaAssessLib.errors import MaskError, ModelError
+from SarcopeniaAssessLib.models import ModelEntry, SegmentationModel, load_model
+from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaTraining.evaluation import SliceScore, score_ct
+from SarcopeniaTraining.finetuning import CHECKPOINT, Training
+from SarcopeniaTraining.presets import FinetunePreset, preset_from
+
+
+def load_run(run: str) -> SegmentationModel:
+    """Model of that name or file; of a folder, the averaged network of its checkpoint."""
+    folder = Path(run)
+    if not folder.is_dir():
+        return load_model(run)
+    if not (folder / CHECKPOINT).is_file():
+        raise ModelError("the folder holds no training", "give the --out folder of `sarcopenia finetune`")
+    preset = preset_from(json.loads((folder / "run.json").read_text())["preset"])
+    training = Training.start(preset)
+    training.load(folder / CHECKPOINT)
+    return SegmentationModel(training.average.module.eval(), _entry(preset))
+
+
+def _entry(preset: FinetunePreset) -> ModelEntry:
+    """An entry that only says how to feed the network; a run is no registered model."""
+    smit = {"kind": "smit"}
+    architecture = preset.network if preset.network["kind"] == "smit" else smit
+    return ModelEntry(preset.name, "run", architecture, preset.slab.to_mapping(), "a training in progress")
+
+
+def score_files(model: SegmentationModel, ct: Path, mask: Path) -> tuple[list[SliceScore], float]:
+    """Scores of every slice of a CT that the mask's grid covers, and the Dice pooled over them.
+
+    Raises
+    ------
+    MaskError
+        The mask's pixels are not the CT's, or none of its slices is.
+    """
+    volume = open_ct(ct)
+    labels = read_label_map(mask)
+    masked = CtVolume.from_array(np.asarray(labels.labels != 0, np.int16), labels.ras_from_ijk)
+    first = np.linalg.inv(volume.ras_from_canonical) @ masked.ras_from_canonical
+    offset = first[:3, 3]
+    aligned = np.allclose(first[:3, :3], np.eye(3), atol=1e-3) and np.allclose(
+        offset, np.rint(offset), atol=0.05
+    )
+    if not aligned or masked.canonical_shape[:2] != volume.canonical_shape[:2] or np.any(np.rint(offset[:2])):
+        raise MaskError("the mask lies on another grid than the CT", "resample it to the CT's pixels")
+    levels = [int(np.rint(offset[2])) + n for n in range(masked.slice_count)]
+    inside = [n for n, k in enumerate(levels) if 0 <= k < volume.slice_count]
+    truth = masked.axes.view(labels.labels)[:, :, inside] != 0
+    scores = score_ct(model, volume, truth, [levels[n] for n in inside])
+    overlap = sum(s.dice * (s.truth_cm2 + s.predicted_cm2) for s in scores)
+    return scores, round(overlap / sum(s.truth_cm2 + s.predicted_cm2 for s in scores), 4)
