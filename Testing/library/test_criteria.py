@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from SarcopeniaAssessLib import criteria_data, resource_path
 from SarcopeniaAssessLib.criteria import (
     AREA_SENTENCE,

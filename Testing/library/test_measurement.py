@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from SarcopeniaAssessLib.errors import GeometryError, MaskError, PatientError
 from SarcopeniaAssessLib.measurement import Measurement, area_interval_cm2, measure_slice, pixel_area_cm2
 

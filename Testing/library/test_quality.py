@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from SarcopeniaAssessLib.errors import Finding, Severity
 from SarcopeniaAssessLib.field_of_view import border_length_mm, distance_mm, field_of_view, opened
 from SarcopeniaAssessLib.level import Level, LevelMethod
