@@ -32,7 +32,10 @@ class Warp:
         """Amplitude 2–7 mm, rotation ±6°, shift, left–right difference of up to ±12 %."""
         waves = [Wave.random(rng, 70, 220) for _ in range(4)]
         return cls(
-            *waves,
+            x_of_y=waves[0],
+            x_of_x=waves[1],
+            y_of_x=waves[2],
+            y_of_y=waves[3],
             drift=Wave.random(rng, 90, 300),
             amplitude_mm=float(rng.uniform(2, 7)),
             rotation_deg=float(np.clip(rng.normal(0, 3), -8, 8)),

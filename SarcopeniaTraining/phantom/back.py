@@ -34,7 +34,10 @@ def back_muscles(person: Person) -> tuple[BackMuscle, ...]:
     psoas_x, psoas_y = rng.normal(18.5, 2) * growth, rng.normal(22, 2.5) * growth
     erector_x, erector_y = rng.normal(37, 3), rng.normal(25, 2.5) * growth
     quadratus_x, quadratus_y = rng.normal(23, 3) * growth**0.5, rng.normal(7.5, 1.5) * growth
-    halo = lambda: float(np.exp(rng.uniform(np.log(0.5), np.log(5))))  # noqa: E731
+
+    def halo_mm() -> float:
+        return float(np.exp(rng.uniform(np.log(0.5), np.log(5))))
+
     erector_top = -vy - rng.uniform(6, 12)
     return (
         BackMuscle(
@@ -45,7 +48,7 @@ def back_muscles(person: Person) -> tuple[BackMuscle, ...]:
             float(rng.uniform(2, 2.4)),
             float(rng.normal(-15, 10)),
             -1 / 150,
-            halo(),
+            halo_mm(),
             30,
         ),
         BackMuscle(
@@ -56,7 +59,7 @@ def back_muscles(person: Person) -> tuple[BackMuscle, ...]:
             float(rng.uniform(2, 2.8)),
             float(rng.normal(-8, 9)),
             -1 / 260,
-            halo(),
+            halo_mm(),
             32,
         ),
         BackMuscle(
@@ -76,8 +79,8 @@ def back_muscles(person: Person) -> tuple[BackMuscle, ...]:
 def muscle_depth(muscle: BackMuscle, person: Person, ring: RingCoordinates) -> Field:
     """Depth inside a paired muscle, mm."""
     grow = np.clip(1 + ring.z * np.float32(muscle.per_mm), 0.12, 1.6)
-    x = np.abs(ring.x) - np.float32(muscle.x)
-    y = ring.y - person.spine_y(ring.z) - np.float32(muscle.y)
+    x: Field = np.abs(ring.x) - np.float32(muscle.x)
+    y: Field = ring.y - person.spine_y(ring.z) - np.float32(muscle.y)
     x, y = rotated(x, y, muscle.tilt_deg)
     rng = person.rng(muscle.room + 40)
     lumps = Wave.random(rng, 16, 60)(x + ring.side * 50 + 0.3 * ring.z) * Wave.random(rng, 16, 60)(y)
@@ -162,7 +165,7 @@ def _arch_depth(
     person: Person, ring: RingCoordinates, y: Field, within: Field, rng: np.random.Generator
 ) -> Field:
     """Depth inside pedicles, laminae, facets, transverse and spinous processes, mm."""
-    vx, vy = person.vertebra_mm
+    _, vy = person.vertebra_mm
     x = np.abs(ring.x)
     centre_y = -vy - np.float32(9)
     pedicle = box(x - np.float32(13), y - (centre_y + 6), np.float32(4.5), np.float32(11))
@@ -179,7 +182,8 @@ def _arch_depth(
     reach = np.float32(rng.uniform(24, 36))
     spinous = box(ring.x, y - (centre_y - 10 - reach / 2), np.float32(rng.uniform(2.4, 4.5)), reach / 2)
     spinous = np.minimum(spinous, 11 - np.abs(within + 7))
-    return np.maximum.reduce(np.broadcast_arrays(pedicle, lamina, facet, transverse, spinous))
+    depth: Field = np.maximum.reduce(np.broadcast_arrays(pedicle, lamina, facet, transverse, spinous))
+    return depth
 
 
 def paint_midline_ligament(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from SarcopeniaTraining.phantom.shapes import Field
+from SarcopeniaTraining.phantom.shapes import Field, Number
 
 
 @dataclass
@@ -46,18 +46,19 @@ class Canvas:
 
     def share(self, depth: Field) -> Field:
         """Part of each pixel inside a shape of this depth, 0…1."""
-        return np.clip(depth * np.float32(1 / self.pixel_mm) + np.float32(0.5), 0, 1)
+        part: Field = np.clip(depth * np.float32(1 / self.pixel_mm) + np.float32(0.5), 0, 1)
+        return part
 
-    def paint(self, depth: Field, hu: Field | float, *, muscle: bool) -> None:
+    def paint(self, depth: Field, hu: Field | Number, *, muscle: bool) -> None:
         """Lay a tissue over what is there."""
         self.blend(self.share(depth), hu, muscle=muscle)
 
-    def blend(self, share: Field, hu: Field | float, *, muscle: bool) -> None:
+    def blend(self, share: Field, hu: Field | Number, *, muscle: bool) -> None:
         """Lay a tissue by its share of each pixel."""
         self.hu += share * (hu - self.hu)
         self.outline += share * (np.float32(muscle) - self.outline)
 
-    def tint(self, share: Field, hu: Field | float) -> None:
+    def tint(self, share: Field, hu: Field | Number) -> None:
         """Change HU only: streaks, fat lines and texture that leave the outline as it is."""
         self.hu += share * (hu - self.hu)
 

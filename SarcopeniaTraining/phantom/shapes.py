@@ -5,12 +5,15 @@ axial slice, a stack of them, or an oblique grid.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
-"""Coordinates or depths in mm; shapes broadcast."""
+Field = NDArray[np.floating[Any]]
+"""Coordinates or depths in mm, float32 in practice; shapes broadcast."""
+
+Number = float | np.floating[Any]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Along:
         return np.float32(self.mean) + np.float32(self.swing) * self.wave(z)
 
 
-def superellipse(x: Field, y: Field, a: Field | float, b: Field | float, n: float) -> Field:
+def superellipse(x: Field, y: Field, a: Field | Number, b: Field | Number, n: float) -> Field:
     """Depth inside |x/a|^n + |y/b|^n = 1 in mm, to first order a true distance near the border."""
     u, v = np.abs(x / a) + np.float32(1e-6), np.abs(y / b) + np.float32(1e-6)
     if n == 2:
@@ -66,7 +69,8 @@ def superellipse(x: Field, y: Field, a: Field | float, b: Field | float, n: floa
         un, vn = u ** np.float32(n - 1), v ** np.float32(n - 1)
         r = (un * u + vn * v) ** np.float32(1 / n)
         slope = r ** np.float32(1 - n) * np.hypot(un / a, vn / b)
-    return (1 - r) / np.maximum(slope, np.float32(1e-3))
+    depth: Field = (1 - r) / np.maximum(slope, np.float32(1e-3))
+    return depth
 
 
 def rotated(x: Field, y: Field, degrees: float) -> tuple[Field, Field]:
@@ -80,12 +84,14 @@ def ellipsoid(x: Field, y: Field, z: Field, radii_mm: tuple[float, float, float]
     a, b, c = (np.float32(radius) for radius in radii_mm)
     r = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) + np.float32(1e-6)
     slope = np.sqrt((x / a**2) ** 2 + (y / b**2) ** 2 + (z / c**2) ** 2) / r
-    return (1 - r) / np.maximum(slope, np.float32(1e-3))
+    depth: Field = (1 - r) / np.maximum(slope, np.float32(1e-3))
+    return depth
 
 
-def box(x: Field, y: Field, half_x: Field | float, half_y: Field | float) -> Field:
+def box(x: Field, y: Field, half_x: Field | Number, half_y: Field | Number) -> Field:
     """Depth inside a rectangle, mm."""
-    return np.minimum(half_x - np.abs(x), half_y - np.abs(y))
+    depth: Field = np.minimum(half_x - np.abs(x), half_y - np.abs(y))
+    return depth
 
 
 def smoothstep(t: Field) -> Field:
