@@ -52,6 +52,16 @@ _MODALITIES = {
 }
 _LOCALIZER_TYPES = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"}
 _PROJECTION_TYPES = {"MIP", "MINIP", "MAXIP", "VRT", "RENDERED", "PROJECTION IMAGE", "3D"}
+_MAP_TYPES = {
+    "PERFUSION",
+    "EFF_ATOMIC_NUM",
+    "ELECTRON_DENSITY",
+    "MAT_FRACTION",
+    "MAT_REMOVED",
+    "MAT_VALUE_BASED",
+}
+_HU_RESCALE_TYPES = {"HU", "US", "UNSPECIFIED"}
+"""US means unspecified, and scanners write it on HU too: then the values are judged."""
 _TAGS = [
     "SpecificCharacterSet",
     "SOPClassUID",
@@ -175,7 +185,8 @@ def looks_like_dicom(path: Path) -> bool:
 
 def quiet_pydicom() -> warnings.catch_warnings[None]:
     """Context in which pydicom's remarks on imperfect headers do not reach standard error."""
-    logging.getLogger("pydicom").addHandler(logging.NullHandler())
+    for name in ("pydicom", "openjpeg"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     return warnings.catch_warnings(action="ignore")
 
 
@@ -321,10 +332,7 @@ class _FunctionalGroups:
 
 def _frame(path: Path, index: int, header: Dataset, groups: _ClassicGroups | _FunctionalGroups) -> Frame:
     image_type = tuple(str(part).upper() for part in np.atleast_1d(groups.image_type or ()))
-    if _LOCALIZER_TYPES & set(image_type):
-        raise LeftOut("localizer")
-    if _PROJECTION_TYPES & set(image_type):
-        raise LeftOut("projection or rendering")
+    _refuse_other_pictures(image_type, groups)
     position = numbers(groups["PlanePositionSequence"], "ImagePositionPatient", 3)
     orientation = numbers(groups["PlaneOrientationSequence"], "ImageOrientationPatient", 6)
     spacing = numbers(groups["PixelMeasuresSequence"], "PixelSpacing", 2)
@@ -335,8 +343,6 @@ def _frame(path: Path, index: int, header: Dataset, groups: _ClassicGroups | _Fu
     intercept = numbers(transformation, "RescaleIntercept", 1)
     if slope is None or intercept is None or slope[0] == 0:
         raise LeftOut(NO_RESCALE)
-    if str(value(transformation, "RescaleType") or "HU").upper() not in ("HU", "US", "UNSPECIFIED"):
-        raise LeftOut("CT whose values are not Hounsfield units")
     # Headers round directions; an area must not shrink with them.
     row, column = (np.array(half) / np.linalg.norm(half) for half in (orientation[:3], orientation[3:]))
     frame = Frame(
@@ -359,6 +365,17 @@ def _frame(path: Path, index: int, header: Dataset, groups: _ClassicGroups | _Fu
             else f"images tilted by more than {MAX_TILT_DEG:.0f}°"
         )
     return frame
+
+
+def _refuse_other_pictures(image_type: tuple[str, ...], groups: _ClassicGroups | _FunctionalGroups) -> None:
+    """Refuse localizers, projections, and maps of something else than attenuation."""
+    if _LOCALIZER_TYPES & set(image_type):
+        raise LeftOut("localizer")
+    if _PROJECTION_TYPES & set(image_type):
+        raise LeftOut("projection or rendering")
+    rescale_type = value(groups["PixelValueTransformationSequence"], "RescaleType")
+    if _MAP_TYPES & set(image_type) or str(rescale_type or "HU").upper() not in _HU_RESCALE_TYPES:
+        raise LeftOut("CT whose values are not Hounsfield units")
 
 
 def _is_rotation(orientation: tuple[float, ...]) -> bool:

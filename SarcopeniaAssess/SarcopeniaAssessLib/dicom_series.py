@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SAME_POSITION_MM = 0.01
+_PASS_SLICES = 3
+"""Fewer slices are no pass over the patient: a doubled position, a planning or a bolus-tracking slice."""
 REFORMAT = "reformat"
 FEW_SLICES = "single slices"
 MASK = "mask stored as CT"
@@ -67,6 +69,8 @@ class Series:
         SeriesInstanceUID; of a series split into passes, with `#1`, `#2` … behind it.
     frames:
         Sorted along the normal (row × column), one a position.
+    images:
+        How many pictures were stored, doubled positions included.
     doubled, differing:
         How many positions were stored more than once, and how many of those with other pixels.
     secondary:
@@ -75,6 +79,7 @@ class Series:
 
     uid: str
     frames: tuple[Frame, ...]
+    images: int
     doubled: int = 0
     differing: int = 0
     secondary: str = ""
@@ -103,7 +108,7 @@ class Survey:
         """E.g. `localizer (2 images), MR (30 images)`; empty if nothing was left out."""
         counted = Counter(self.left_out)
         for series in self.secondary:
-            counted[series.secondary] += len(series.frames)
+            counted[series.secondary] += series.images
         return ", ".join(
             f"{reason} ({n} image{'s' if n > 1 else ''})" for reason, n in sorted(counted.items())
         )
@@ -148,12 +153,14 @@ def _without_copies(frames: Iterable[Frame]) -> list[Frame]:
     for frame in frames:
         uid = value(frame.header, "SOPInstanceUID")
         # Copied by careless software, one UID may stand for many slices: the position tells.
-        key = (
-            (str(uid), frame.index, frame.position_mm, frame.instance_number)
-            if uid is not None
-            else id(frame)
+        told_by = (
+            frame.index,
+            frame.position_mm,
+            frame.instance_number,
+            frame.image_type,
+            *frame.passes.items(),
         )
-        seen.setdefault(key, frame)
+        seen.setdefault((str(uid), *told_by) if uid is not None else id(frame), frame)
     return list(seen.values())
 
 
@@ -198,14 +205,12 @@ def _split(frames: Iterable[Frame], name: str) -> list[list[Frame]]:
 def _overlap(parts: list[list[Frame]]) -> bool:
     """Whether any two parts share most of the shorter one's stretch.
 
-    Touching ends are no overlap, nor is one picture inside a stretch: that is a doubled position.
+    Touching ends are no overlap, nor are one or two pictures inside a stretch: those are doubled positions.
     """
-    ends = [(min(depths), max(depths)) for depths in ([_depth_mm(f) for f in part] for part in parts)]
-    for (a_low, a_high), (b_low, b_high) in combinations(ends, 2):
+    depths = [[_depth_mm(frame) for frame in part] for part in parts if len(part) >= _PASS_SLICES]
+    for (a_low, a_high), (b_low, b_high) in combinations([(min(d), max(d)) for d in depths], 2):
         shared = min(a_high, b_high) - max(a_low, b_low)
-        shorter, longer = sorted((a_high - a_low, b_high - b_low))
-        at_one_position = longer < SAME_POSITION_MM and abs(shared) < SAME_POSITION_MM
-        if at_one_position or (shorter >= SAME_POSITION_MM and shared > 0.5 * shorter):
+        if shared > 0.5 * min(a_high - a_low, b_high - b_low):
             return True
     return False
 
@@ -222,7 +227,7 @@ def _numbered_blocks(frames: list[Frame]) -> list[list[Frame]]:
         blocks[-1].append(frame)
         taken.add(positions[id(frame)])
     most = max(Counter(positions.values()).values())
-    complete = len(blocks) == most and all(len(b) > 1 for b in blocks)
+    complete = len(blocks) == most and all(len(block) >= _PASS_SLICES for block in blocks)
     return blocks if complete and _overlap(blocks) and not _identical(blocks) else []
 
 
@@ -256,7 +261,7 @@ def _as_series(frames: list[Frame]) -> Series | None:
         return None
     chosen = tuple(min(group, key=lambda f: f.instance_number) for group in groups)
     uid = str(value(chosen[0].header, "SeriesInstanceUID") or "")
-    return Series(uid, chosen, len(doubled), differing)
+    return Series(uid, chosen, len(frames), len(doubled), differing)
 
 
 def _pixel_hash(frame: Frame) -> bytes:
@@ -277,14 +282,14 @@ def _numbered(found: list[Series]) -> list[Series]:
     for series in ordered:
         numbers[series.uid] += 1
         uid = series.uid if parts[series.uid] == 1 else f"{series.uid}#{numbers[series.uid]}"
-        named.append(Series(uid, series.frames, series.doubled, series.differing, _secondary(series)))
+        named.append(replace(series, uid=uid, secondary=_secondary(series)))
     return named
 
 
 def _secondary(series: Series) -> str:
     if _REFORMAT_TYPES & set(series.frames[0].image_type):
         return REFORMAT
-    return FEW_SLICES if len(series.frames) < 3 else ""
+    return FEW_SLICES if len(series.frames) < _PASS_SLICES else ""
 
 
 def _without_masks(series: list[Series], left_out: Counter[str]) -> list[Series]:
@@ -292,7 +297,7 @@ def _without_masks(series: list[Series], left_out: Counter[str]) -> list[Series]
     kept = []
     for one in series:
         if (len(series) > 1 or _bits(one) <= 8) and _is_mask(one):
-            left_out[MASK] += len(one.frames)
+            left_out[MASK] += one.images
         else:
             kept.append(one)
     return kept

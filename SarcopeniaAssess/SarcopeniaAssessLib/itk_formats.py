@@ -185,6 +185,14 @@ def _refuse_truncated_metaimage(data: Path, header: _Header, *, attached: bool) 
         raise InputError("The file is truncated", DAMAGED_REMEDY)
 
 
+class _ItkMemory:
+    """An image's own memory as an array's base: ITK frees it with the image, not with the last array."""
+
+    def __init__(self, image: Any, view: np.ndarray[Any, Any]) -> None:
+        self.image = image
+        self.__array_interface__ = view.__array_interface__
+
+
 def _read(path: Path, image_io: str, sha256: str) -> StoredImage:
     """Read with ITK into its own memory and look at that memory as (i, j, k), without a copy."""
     import SimpleITK as sitk  # noqa: N813 - its usual name
@@ -201,10 +209,9 @@ def _read(path: Path, image_io: str, sha256: str) -> StoredImage:
         image = reader.Execute()
     except RuntimeError as error:
         raise InputError("The image cannot be read: it is truncated or damaged", DAMAGED_REMEDY) from error
-    raw = sitk.GetArrayViewFromImage(image).transpose(2, 1, 0)
+    raw = np.asarray(_ItkMemory(image, sitk.GetArrayViewFromImage(image))).transpose(2, 1, 0)
     refuse_voxel_type(raw.dtype)
     affine = np.eye(4)
     affine[:3, :3] = _RAS_FROM_LPS @ np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     affine[:3, 3] = _RAS_FROM_LPS @ image.GetOrigin()
-    kind = "nrrd" if image_io == "NrrdImageIO" else "metaimage"
-    return StoredImage(raw, 1.0, 0.0, affine, "nrrd" if kind == "nrrd" else "metaimage", sha256, owner=image)
+    return StoredImage(raw, 1.0, 0.0, affine, "nrrd" if image_io == "NrrdImageIO" else "metaimage", sha256)

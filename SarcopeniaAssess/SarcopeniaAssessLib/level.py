@@ -144,7 +144,12 @@ def _by_labels(argument: str, volume: CtVolume) -> Level:
     ras_from_labels = axes.ras_from_canonical(label_map.ras_from_ijk, label_map.labels.shape)
     present = _values(labels)
     value = _chosen_value(wanted, present)
-    centre = ras_from_labels @ np.append(body_centre(labels, value, spacing_mm(ras_from_labels)), 1.0)
+    i, j, bottom, top = body_extent(labels, value, spacing_mm(ras_from_labels))
+    if (
+        bottom < top or len(present) > 1
+    ):  # a single slice of a binary mask marks the level, nothing is cut off
+        _refuse_cut_off(bottom, top, labels.shape[2], spacing_mm(ras_from_labels)[2])
+    centre = ras_from_labels @ np.array([i, j, (bottom + top) / 2, 1.0])
     return _level(_slice_through(centre[:3], volume, label_map, present), volume, LevelMethod.LABELS)
 
 
@@ -203,10 +208,10 @@ def _named_levels(present: list[int]) -> str:
     return f" (by TotalSegmentator's numbers the scan shows {', '.join(names)}, not L3)" if names else ""
 
 
-def body_centre(
+def body_extent(
     labels: NDArray[Any], value: int, spacings_mm: tuple[float, float, float]
-) -> NDArray[np.float64]:
-    """Centre of a vertebra's body at its mid-height, canonical voxel coordinates (3,).
+) -> tuple[int, int, float, float]:
+    """Where a vertebra's body is: its middle (i, j), its lowest and highest slice; canonical voxels.
 
     The largest ball inside the label lies in the body (its processes and arch are thinner). Of the
     columns of voxels through the middle of that ball, the median mid-height is taken, so that one
@@ -218,11 +223,6 @@ def body_centre(
         (I, J, slices), canonical.
     spacings_mm:
         Of the canonical axes.
-
-    Raises
-    ------
-    LevelError
-        If the scan's end cuts the body off, so that its middle is not known.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -235,8 +235,7 @@ def body_centre(
     near = np.linalg.norm((columns - (i, j)) * spacings_mm[:2], axis=1) <= radius_mm
     runs = np.array([_run_through(inside[a, b], k) for a, b in columns[near]])
     bottom, top = np.median(runs, axis=0) + low[2]
-    _refuse_cut_off(bottom, top, labels.shape[2], spacings_mm[2])
-    return np.array([i + low[0], j + low[1], (bottom + top) / 2])
+    return i + int(low[0]), j + int(low[1]), float(bottom), float(top)
 
 
 def _bounding_box(labels: NDArray[Any], value: int) -> tuple[NDArray[np.int_], NDArray[np.int_]]:

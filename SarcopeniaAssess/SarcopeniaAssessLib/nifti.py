@@ -84,7 +84,7 @@ class _Header:
 
         if len(first) < 348 or not is_nifti_header(first):
             raise InputError("The file is no NIfTI image, or is cut off within its header", DAMAGED_REMEDY)
-        kind = nib.Nifti2Header if 540 in _sizes(first) else nib.Nifti1Header
+        kind: Any = nib.Nifti2Header if 540 in _sizes(first) else nib.Nifti1Header
         try:
             header = kind(first[: kind.template_dtype.itemsize], check=False)
             magic = bytes(header["magic"])[:3]

@@ -38,8 +38,6 @@ class StoredImage:
         4×4 affine, RAS mm, not yet checked.
     sha256:
         Of the file or files.
-    owner:
-        What must stay alive as long as `raw` is used.
     """
 
     raw: NDArray[Any]
@@ -49,7 +47,6 @@ class StoredImage:
     format: Literal["nifti", "nrrd", "metaimage"]
     sha256: str
     findings: tuple[Finding, ...] = ()
-    owner: object = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

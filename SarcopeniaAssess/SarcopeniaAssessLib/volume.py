@@ -218,7 +218,10 @@ class CtVolume:
         """
         raw = self._read(start, stop)
         check_hu(raw)
-        return raw if raw.dtype.kind == "u" else np.maximum(raw, raw.dtype.type(AIR_HU))
+        if raw.dtype.kind == "u" or raw.dtype.itemsize == 1:
+            return raw
+        clamped: NDArray[Any] = np.maximum(raw, raw.dtype.type(AIR_HU))
+        return clamped
 
     def padding(self, start: int, stop: int) -> NDArray[np.bool_]:
         """Where canonical slices start…stop−1 hold padding instead of measured values, (I, J, slices)."""
