@@ -1,0 +1,76 @@
+# `make demo` and `make test` are all that a fresh machine needs; both set up .venv first, once.
+# What is installed is remembered in .venv by the content of pyproject.toml and constraints.txt and by
+# the folder's own path: a changed list installs what is missing, a moved or copied folder starts afresh.
+
+PYTHON ?=
+VENV := .venv
+PY := $(VENV)/bin/python
+CASE := demo
+DEMO := SarcopeniaAssess/Resources/demo/ct.nii.gz
+DEMO_SEX := male
+DEMO_L3 := slice:12
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install -q --no-input -c constraints.txt
+SUPPORTED := $(PY) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))"
+INPUTS := cat pyproject.toml constraints.txt | cksum
+
+.PHONY: help demo test lint bench clean FORCE
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    install, then assess the sample CT: SMA, status, overlay, report"
+	@echo "make test    install every extra, then lint and tests"
+	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make bench   speed and memory, as printed tables (minutes; wants 4 GB of disk in the temporary folder)"
+	@echo "make clean   remove .venv, caches and demo-output"
+
+demo: $(VENV)/runtime
+	@$(PY) -m SarcopeniaAssessLib assess $(DEMO) --sex $(DEMO_SEX) --l3 $(DEMO_L3) --case $(CASE) --out demo-output --overwrite
+	@echo "Overlay: demo-output/$(CASE)/overlay.png   Report: demo-output/$(CASE)/report.pdf"
+
+test: lint
+	@$(PY) -m pytest
+
+lint: $(VENV)/all
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -c "from importlinter.cli import lint_imports_command as lint; lint()"
+
+bench: $(VENV)/runtime
+	@$(PY) -m Testing.benchmarks
+
+clean:
+	rm -rf $(VENV) demo-output build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# One pip run each; `all` also answers for `runtime`, so neither command undoes or repeats the other.
+$(VENV)/runtime: $(VENV)/inputs
+	@echo "Installing the runtime and DICOM parts into $(VENV) (a minute or two, once) ..."
+	@$(PIP) -e ".[dicom]"
+	@touch $@
+
+$(VENV)/all: $(VENV)/inputs
+	@echo "Installing every extra into $(VENV) (a few minutes and 3.5 GB, once) ..."
+	@$(PIP) -e ".[dicom,training,classification,cluster,dev]"
+	@touch $(VENV)/runtime $@
+
+$(VENV)/inputs: FORCE | $(VENV)/place
+	@$(INPUTS) | cmp -s - $@ || $(INPUTS) > $@
+
+# Made anew where its Python no longer runs or where the folder has moved; one made by hand is adopted.
+$(VENV)/place: FORCE
+	@here="$$(pwd -P)"; \
+	if $(SUPPORTED) 2>/dev/null; then \
+	  [ -e $@ ] || echo "$$here" > $@; \
+	  [ "$$(cat $@)" != "$$here" ] || exit 0; \
+	fi; \
+	for python in $(or $(PYTHON),python3 python3.12 python3.11); do \
+	  if $(subst $(PY),"$$python",$(SUPPORTED)) 2>/dev/null; then \
+	    echo "Making $(VENV) with $$("$$python" --version)"; \
+	    rm -rf $(VENV) && "$$python" -m venv $(VENV) && echo "$$here" > $@; exit; \
+	  fi; \
+	done; \
+	echo "No Python 3.11 or 3.12 here: install one, or tell where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; \
+	exit 1
+
+FORCE:
