@@ -63,9 +63,9 @@ def report_pdf(record: Mapping[str, Any], picture: Image) -> bytes:
 def csv_row(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record as one flat row, numbers unrounded, absent facts empty; the first column is `case`."""
     muscle, status, level = record["muscle"], record["status"], record["l3"]
-    patient, review, model = record["patient"], record["review"], record["model"] or {}
+    patient, review, model = record["patient"], record["review"], record["model"]
     low, high = muscle["sma_interval_cm2"] or (None, None)
-    below, above = level["neighbours_sma_cm2"] or (None, None)
+    below, above = level["neighbours_sma_cm2"]
     severities = [entry["severity"] for entry in record["quality"]]
     row = {
         "case": record["case"],
@@ -86,9 +86,9 @@ def csv_row(record: Mapping[str, Any]) -> dict[str, Any]:
         "quality": " ".join(entry["code"] for entry in record["quality"]),
         "mask_source": record["mask"]["source"],
         "review": review["state"],
-        "model": model.get("name"),
-        "model_version": model.get("version"),
-        "model_sha256": model.get("sha256"),
+        "model": model["name"],
+        "model_version": model["version"],
+        "model_sha256": model["sha256"],
         "input_format": record["input"]["format"],
         "input_sha256": record["input"]["sha256"],
         "software_version": record["software"]["version"],
@@ -207,7 +207,7 @@ def _status_sentence(record: Mapping[str, Any]) -> str:
 def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     muscle, level, patient = record["muscle"], record["l3"], record["patient"]
     in_range = muscle["sma_hu_m29_150_cm2"]
-    below, above = level["neighbours_sma_cm2"] or (None, None)
+    below, above = level["neighbours_sma_cm2"]
     source = {"given": " (given)", "dicom": " (DICOM)"}.get(patient["sex_source"] or "", "")
     known = [
         f"{patient[name]:g} {unit}"
@@ -313,8 +313,8 @@ def _provenance(record: Mapping[str, Any]) -> Flowable:
     shape = " × ".join(str(n) for n in image["shape"])
     spacing = " × ".join(f"{mm:.3g}" for mm in image["spacing_mm"])
     drawn = "none: the mask was given"
-    if model:
-        drawn = f"{model['name']} {model['version']}, sha256 {model['sha256'][:12]}…"
+    if model["name"]:
+        drawn = f"{model['name']} {model['version']}, sha256 {(model['sha256'] or '–')[:12]}…"
         drawn += (
             f"; trained on {wording.shortened(model['trained_on'], 200)}" if model.get("trained_on") else ""
         )

@@ -145,9 +145,7 @@ def secondary_numbers(record: Mapping[str, Any]) -> str:
 def level_text(record: Mapping[str, Any]) -> str:
     """Where it was measured, and by what."""
     level, model = record["l3"], record["model"]
-    by = f"mask {mask_text(record)}" + (
-        f" {model['name']} {model['version']}" if model and model.get("name") else ""
-    )
+    by = f"mask {mask_text(record)}" + (f" {model['name']} {model['version']}" if model["name"] else "")
     superior = signed(f"{level['superior_mm']:.1f}")
     where = f"L3 at slice {level['slice_from_feet']} from the feet, superior {superior} mm"
     return f"{where} ({method_text(record)})  ·  {by}"

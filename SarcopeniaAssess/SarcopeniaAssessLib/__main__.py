@@ -1,0 +1,283 @@
+"""The command without the training package: `python -m SarcopeniaAssessLib assess …`.
+
+Only click is imported here, so that every `--help` is instant. `SarcopeniaTraining.cli` takes this group
+and adds its own verbs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from SarcopeniaAssessLib import __version__
+from SarcopeniaAssessLib.console import PROGRAM, complain, use_utf8
+from SarcopeniaAssessLib.errors import SarcopeniaError
+
+_INTERRUPTED = 130
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_ABOUT_L3 = (
+    "Where L3 is: slice:K, the K-th slice from the feet, 0-based; s:MM, the superior coordinate in mm "
+    "(RAS); labels:FILE[=V], a vertebra label map."
+)
+_PATIENT = (
+    click.option(
+        "--sex",
+        type=click.Choice(["male", "female", "dicom"], case_sensitive=False),
+        help="Whose cut-offs apply; dicom (the default): what the input says. Never guessed.",
+    ),
+    click.option("--age", type=float, metavar="YEARS", help="Age in years."),
+    click.option("--height", type=float, metavar="METRES", help="Height in metres, for the SMI."),
+    click.option("--weight", type=float, metavar="KG", help="Weight in kilograms."),
+)
+_PLACE = (
+    click.option("--l3", metavar="SPEC", help=_ABOUT_L3),
+    click.option("--series", metavar="UID", help="Which series of a DICOM folder that holds several."),
+    click.option("--case", metavar="NAME", help="The case's name; by default the input's."),
+    click.option(
+        "--criterion",
+        "criteria",
+        multiple=True,
+        metavar="NAME",
+        help="An id of Criteria.json; the first given decides the status. Default: bhardwaj2025.",
+    ),
+)
+_OUTPUT = (
+    click.option(
+        "--out", type=click.Path(), metavar="DIR", help="Write results to DIR/CASE and DIR/assessments.csv."
+    ),
+    click.option("--resume", is_flag=True, help="Keep cases that are there, if they were asked for alike."),
+    click.option(
+        "--overwrite", is_flag=True, help="Replace cases that are there, but none that is accepted."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print records as JSON Lines."),
+    click.option("--debug", is_flag=True, help="Show tracebacks of failures."),
+)
+
+
+def _with(*groups: Sequence[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
+    """Options shared by verbs, in the order of their help."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed([each for group in groups for each in group]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name=PROGRAM)
+def cli() -> None:
+    """Skeletal muscle area at L3 from CT, and what published cut-offs say of it. Research use only."""
+
+
+@cli.command()
+@click.argument("inputs", metavar="CT...", nargs=-1, required=True, type=click.Path())
+@_with(_PATIENT, _PLACE)
+@click.option("--model", metavar="NAME|FILE", help="A model of `models list`, or a .safetensors file.")
+@click.option(
+    "--device", default="auto", metavar="NAME", help="auto, cpu, cuda[:N] or mps.", show_default=True
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Inputs at a time.", show_default=True
+)
+@click.option("--cluster", metavar="auto|ADDRESS", help="Not yet there; use --jobs.")
+@_with(_OUTPUT)
+def assess(inputs: tuple[str, ...], jobs: int, cluster: str | None, **options: Any) -> int:
+    """Assess CTs: NIfTI, NRRD or MetaImage files, DICOM files or folders."""
+    if cluster is not None:
+        raise click.UsageError("--cluster comes with a later version; use --jobs N on one computer")
+    if options["case"] is not None and len(inputs) > 1:
+        raise click.UsageError("--case names one CT, not several")
+    from SarcopeniaAssessLib.batch import Task
+    from SarcopeniaAssessLib.case_names import case_name, safe_name, unique_names
+
+    names = [safe_name(options["case"])] if options["case"] else unique_names(map(case_name, inputs))
+    return _run([Task(case, path) for case, path in zip(names, inputs, strict=True)], options, jobs)
+
+
+@cli.command()
+@click.argument("mask", metavar="MASK", type=click.Path())
+@click.option("--label", type=int, metavar="V", help="Which value is the muscle, if there are several.")
+@click.option("--ct", type=click.Path(), metavar="CT", help="The CT that it was drawn on, for HU.")
+@_with(_PATIENT, _PLACE, _OUTPUT)
+def measure(mask: str, label: int | None, ct: str | None, **options: Any) -> int:
+    """Measure an existing mask, drawn by any tool: NIfTI, NRRD or MetaImage."""
+    from SarcopeniaAssessLib.batch import Task
+    from SarcopeniaAssessLib.case_names import case_name, safe_name
+
+    case = safe_name(options["case"]) if options["case"] else case_name(mask)
+    return _run([Task(case, mask, is_mask=True, label=label, ct=ct)], options)
+
+
+@cli.group()
+def models() -> None:
+    """List, inspect, check, import and download segmentation models."""
+
+
+@models.command("list")
+def models_list() -> None:
+    """List the models of this computer, the default first."""
+    from SarcopeniaAssessLib.models import list_models
+
+    entries = list_models()
+    if not entries:
+        complain("no model is installed; import one with `sarcopenia models import FILE NAME`")
+    for entry in entries:
+        click.echo(f"{entry.name}  {entry.version}  trained on: {entry.trained_on}")
+
+
+@models.command("info")
+@click.argument("name")
+def models_info(name: str) -> None:
+    """Print what is known of a model, as JSON."""
+    import json
+
+    from SarcopeniaAssessLib.models import model_entry
+    from SarcopeniaAssessLib.wording import RESEARCH_SENTENCE
+
+    entry = model_entry(name)
+    click.echo(json.dumps({**entry.to_mapping(), "use": RESEARCH_SENTENCE}, indent=2, ensure_ascii=False))
+
+
+@models.command("verify")
+@click.argument("name")
+def models_verify(name: str) -> None:
+    """Compare a model's weights with their checksum."""
+    from SarcopeniaAssessLib.models import verify_model
+
+    entry = verify_model(name)
+    click.echo(f"{entry.name}  {entry.version}  sha256 {entry.sha256} agrees")
+
+
+@models.command("import")
+@click.argument("source", metavar="FILE", type=click.Path())
+@click.argument("name")
+@click.option(
+    "--config", type=click.Path(), metavar="JSON", help="Configuration of an official SMIT checkpoint."
+)
+def models_import(source: str, name: str, config: str | None) -> None:
+    """Add a .safetensors model, or an official SMIT checkpoint with its configuration, under NAME."""
+    from SarcopeniaAssessLib.models import import_model
+
+    entry, report = import_model(source, name, config=None if config is None else _json_file(config))
+    if report is not None:
+        click.echo(str(report), err=True)
+    click.echo(f"{entry.name}  {entry.version}  sha256 {entry.sha256}")
+
+
+@models.command("download")
+@click.argument("name")
+def models_download(name: str) -> None:
+    """Fetch a registered model's weights and check them."""
+    from SarcopeniaAssessLib.models import download_model
+
+    entry = download_model(name)
+    click.echo(f"{entry.name}  {entry.version}  sha256 {entry.sha256}")
+
+
+@cli.command()
+def doctor() -> int:
+    """Say what this computer has and lacks; the report names no person and no path."""
+    from SarcopeniaAssessLib.doctor import examine
+    from SarcopeniaAssessLib.wording import RESEARCH_SENTENCE
+
+    checks = examine()
+    for check in checks:
+        click.echo(str(check))
+    click.echo(RESEARCH_SENTENCE)
+    return int(any(check.ok is False for check in checks))
+
+
+def _run(tasks: list[Any], options: dict[str, Any], jobs: int = 1) -> int:
+    from pathlib import Path
+
+    from SarcopeniaAssessLib.assessment import GivenFacts
+    from SarcopeniaAssessLib.batch import Request
+    from SarcopeniaAssessLib.command import run
+    from SarcopeniaAssessLib.console import Console
+    from SarcopeniaAssessLib.results import Existing
+
+    if options["resume"] and options["overwrite"]:
+        raise click.UsageError("--resume keeps and --overwrite replaces; give one of them")
+    if (options["resume"] or options["overwrite"]) and options["out"] is None:
+        raise click.UsageError("--resume and --overwrite concern an output folder; give --out DIR")
+    existing = Existing.RESUME if options["resume"] else Existing.REFUSE
+    sex = options["sex"]
+    request = Request(
+        facts=GivenFacts(
+            None if sex == "dicom" else sex, options["age"], options["height"], options["weight"]
+        ),
+        l3=options["l3"],
+        series=options["series"],
+        model=options.get("model"),
+        device=options.get("device", "auto"),
+        criteria=options["criteria"],
+        out=None if options["out"] is None else Path(options["out"]),
+        existing=Existing.OVERWRITE if options["overwrite"] else existing,
+    )
+    console = Console(len(tasks), as_json=options["as_json"], debug=options["debug"])
+    return run(tasks, request, console, jobs)
+
+
+def _json_file(path: str) -> dict[str, Any]:
+    import json
+    from pathlib import Path
+
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise click.UsageError("--config is no JSON object that can be read")
+    return content
+
+
+def run_group(group: click.Group, arguments: Sequence[str] | None = None) -> int:
+    """Run a command group; every failure is one line on standard error.
+
+    Returns
+    -------
+    The exit status; 2 for usage errors, 130 when interrupted.
+    """
+    use_utf8()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return int(group.main(given, prog_name=PROGRAM, standalone_mode=False) or 0)
+    except BrokenPipeError:  # nobody listens any more; flushing at exit would complain of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted; what was finished is whole, go on with --resume")
+        return _INTERRUPTED
+    except Exception as error:
+        if "--debug" in given and not isinstance(error, click.ClickException):
+            traceback.print_exception(error)
+        complain(_in_words(error))
+        return 2
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        verb = context.command_path if context is not None else PROGRAM
+        words = "No verb is given" if isinstance(error, click.exceptions.NoArgsIsHelpError) else ""
+        return f"{words or error.format_message().rstrip('.')}; see `{verb} --help`"
+    if isinstance(error, SarcopeniaError):
+        return f"{error.problem}; {error.remedy}"
+    return f"Something unexpected happened ({type(error).__name__}); run again with --debug and report it"
+
+
+def main() -> None:
+    """Run the command, as `python -m SarcopeniaAssessLib`."""
+    sys.exit(run_group(cli))
+
+
+if __name__ == "__main__":
+    main()
