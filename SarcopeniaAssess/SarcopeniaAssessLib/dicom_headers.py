@@ -12,6 +12,7 @@ import os
 import struct
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ _TAGS = [
     "SOPInstanceUID",
     "Modality",
     "ImageType",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesDescription",
     "SeriesNumber",
@@ -149,10 +151,16 @@ class Frame:
     image_type: tuple[str, ...]
     passes: dict[str, str]
 
+    @cached_property
+    def depth_mm(self) -> float:
+        """Position along the normal (row × column direction)."""
+        return sum(p * n for p, n in zip(self.position_mm, self.normal, strict=True))
+
     @property
-    def normal(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Row × column direction, LPS, (3,)."""
-        return np.cross(self.orientation[:3], self.orientation[3:])
+    def normal(self) -> tuple[float, float, float]:
+        """Row × column direction, LPS."""
+        (a, b, c), (d, e, f) = self.orientation[:3], self.orientation[3:]
+        return b * f - c * e, c * d - a * f, a * e - b * d
 
     @property
     def instance_number(self) -> int:
@@ -260,7 +268,8 @@ def _refuse_other_objects(header: Dataset) -> None:
     modality = str(value(header, "Modality") or "")
     if modality and modality != "CT":
         raise LeftOut(_MODALITIES.get(modality, "another modality"))
-    sop_class = str(value(header, "SOPClassUID") or "")
+    meta = getattr(header, "file_meta", None)
+    sop_class = str(value(header, "SOPClassUID") or value(meta, "MediaStorageSOPClassUID") or "")
     if sop_class.startswith(_SECONDARY_CAPTURE) or (value(header, "SamplesPerPixel") or 1) != 1:
         raise LeftOut("secondary capture")
     if not modality and not sop_class:

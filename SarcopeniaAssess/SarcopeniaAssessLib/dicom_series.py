@@ -1,6 +1,6 @@
 """Which axial CT series a folder holds: found, never mixed, and what was left out and why.
 
-Frames are first grouped by SeriesInstanceUID, orientation, matrix, pixel spacing and ImageType. Inside
+Frames are first grouped by series and study UID, orientation, matrix, pixel spacing and ImageType. Inside
 a group, frames that cover the same stretch of the patient more than once are separate passes (phases,
 acquisitions, kernels) and are split by whatever header attribute tells them apart.
 """
@@ -12,8 +12,6 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from SarcopeniaAssessLib.dicom_headers import (
     Frame,
@@ -168,16 +166,13 @@ def _group_key(frame: Frame) -> tuple[Any, ...]:
     header = frame.header
     return (
         str(value(header, "SeriesInstanceUID") or ""),
+        str(value(header, "StudyInstanceUID") or ""),  # anonymisers have given two studies one series UID
         int(header.Rows),
         int(header.Columns),
         tuple(round(s, 4) for s in frame.pixel_spacing_mm),
         tuple(round(o, 3) + 0.0 for o in frame.orientation),
         frame.image_type,
     )
-
-
-def _depth_mm(frame: Frame) -> float:
-    return float(np.dot(frame.position_mm, frame.normal))
 
 
 def _passes(frames: list[Frame]) -> list[list[Frame]]:
@@ -207,7 +202,7 @@ def _overlap(parts: list[list[Frame]]) -> bool:
 
     Touching ends are no overlap, nor are one or two pictures inside a stretch: those are doubled positions.
     """
-    depths = [[_depth_mm(frame) for frame in part] for part in parts if len(part) >= _PASS_SLICES]
+    depths = [[frame.depth_mm for frame in part] for part in parts if len(part) >= _PASS_SLICES]
     for (a_low, a_high), (b_low, b_high) in combinations([(min(d), max(d)) for d in depths], 2):
         shared = min(a_high, b_high) - max(a_low, b_low)
         if shared > 0.5 * min(a_high - a_low, b_high - b_low):
@@ -233,15 +228,15 @@ def _numbered_blocks(frames: list[Frame]) -> list[list[Frame]]:
 
 def _identical(blocks: list[list[Frame]]) -> bool:
     """Whether blocks are copies of one another, judged by their first frames' pixels."""
-    firsts = [min(block, key=_depth_mm) for block in blocks]
+    firsts = [min(block, key=lambda f: f.depth_mm) for block in blocks]
     return len({_pixel_hash(frame) for frame in firsts}) == 1
 
 
 def _by_position(frames: Iterable[Frame]) -> list[list[Frame]]:
     """Frames grouped by position along their normal, in ascending order."""
     groups: list[list[Frame]] = []
-    for frame in sorted(frames, key=lambda f: (_depth_mm(f), f.instance_number)):
-        if groups and _depth_mm(frame) - _depth_mm(groups[-1][0]) < SAME_POSITION_MM:
+    for frame in sorted(frames, key=lambda f: (f.depth_mm, f.instance_number)):
+        if groups and frame.depth_mm - groups[-1][0].depth_mm < SAME_POSITION_MM:
             groups[-1].append(frame)
         else:
             groups.append([frame])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -195,3 +197,20 @@ def test_the_real_ct_is_one():
 def test_a_real_label_map_is_refused_as_a_ct():
     with pytest.raises(SarcopeniaError, match="label map"):
         open_ct(DATA / "anatomy.nii.gz")
+
+
+def test_importing_the_readers_imports_no_reader():
+    """`--help` and the module's opening must not wait for nibabel, ITK, pydicom or scipy."""
+    code = (
+        "import sys, SarcopeniaAssessLib.level; "
+        "print(sorted({'nibabel', 'SimpleITK', 'pydicom', 'scipy', 'torch'} & set(sys.modules)))"
+    )
+    library = Path(__file__).parents[2] / "SarcopeniaAssess"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(library)},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert run.stdout.strip() == "[]", run.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from pydicom.uid import generate_uid
@@ -266,3 +268,26 @@ def test_no_result_of_a_volume_holds_the_patients_identity(tmp_path):
     text = repr((volume.findings, volume.input, volume.patient)).lower()
     for planted in ("planted", "1.2.826", "1.2.77", "1948", str(tmp_path).lower()):
         assert planted not in text
+
+
+def test_two_studies_under_one_series_uid_are_not_mixed(tmp_path):
+    write(tmp_path / "a")
+    write(tmp_path / "b", LATER, StudyInstanceUID="1.2.8")
+    assert [s.slices for s in list_ct(tmp_path)] == [9, 9]
+
+
+def test_a_directory_file_is_no_ct(tmp_path):
+    dataset = dicom_image(NATIVE[:, :, 0], RAS_FROM_IJK, 0, SOPClassUID="1.2.840.10008.1.3.10", Modality=None)
+    del dataset.SOPClassUID
+    dataset.save_as(tmp_path / "DICOMDIR")
+    with pytest.raises(InputError, match="no CT image"):
+        open_ct(tmp_path / "DICOMDIR")
+    with pytest.raises(InputError, match="no DICOM files"):
+        open_ct(tmp_path)
+
+
+def test_without_pydicom_the_extra_is_named(tmp_path, monkeypatch):
+    write(tmp_path)
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(InputError, match=r"sarcopenia-assess\[dicom\]"):
+        open_ct(tmp_path)
