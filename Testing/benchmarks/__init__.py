@@ -1,0 +1,1 @@
+"""Speed and memory: `python -m Testing.benchmarks [NAME...]`, or `make bench`."""

@@ -1,0 +1,32 @@
+"""Run the benchmarks named (all by default) and print a table for each."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from Testing.benchmarks.children import NotMeasuredError
+from Testing.benchmarks.tables import machine, show
+
+ALL = ("help_speed", "mask_speed", "whole_command", "peak_memory")
+
+
+def main(names: list[str]) -> int:
+    """0 if every figure could be taken, whatever it was."""
+    if unknown := set(names) - set(ALL):
+        print(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(ALL)}", file=sys.stderr)
+        return 2
+    print(machine(), flush=True)
+    missing = 0
+    for name in names or ALL:
+        benchmark = import_module(f"Testing.benchmarks.{name}")
+        try:
+            show(benchmark.TITLE, benchmark.rows())
+        except NotMeasuredError as reason:
+            missing = 1
+            print(f"{benchmark.TITLE}: not measured, {reason}", flush=True)
+    return missing
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
