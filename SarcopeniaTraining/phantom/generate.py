@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from SarcopeniaAssessLib.geometry import CanonicalAxes
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates, ring_coordinates
 from SarcopeniaTraining.phantom.back import paint_back, paint_midline_ligament, paint_spine
 from SarcopeniaTraining.phantom.painting import Canvas
@@ -21,6 +22,19 @@ from SarcopeniaTraining.phantom.trunk import (
 from SarcopeniaTraining.phantom.viscera import paint_viscera
 
 MUSCLE_HU = (-29.0, 150.0)
+_AXIS_LETTERS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
+
+
+def rotation_of(degrees: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Rotation matrix (3, 3): about the first world axis, then the second, then the third."""
+    total = np.eye(3)
+    for axis, angle in enumerate(np.radians(degrees)):
+        turn = np.eye(3)
+        a, b = (axis + 1) % 3, (axis + 2) % 3
+        turn[a, a] = turn[b, b] = np.cos(angle)
+        turn[b, a], turn[a, b] = np.sin(angle), -np.sin(angle)
+        total = turn @ total
+    return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +64,92 @@ class Grid:
         affine[:3, 3] = np.asarray(centre_mm) - (np.asarray(shape) - 1) / 2 * np.asarray(spacing_mm)
         return cls(shape, affine)
 
-    def coordinates(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """x, y, z in RAS mm; compact (broadcasting) where the grid is aligned with the axes."""
+    @classmethod
+    def oblique(
+        cls,
+        shape: tuple[int, int, int],
+        spacing_mm: tuple[float, float, float],
+        *,
+        rotation_deg: tuple[float, float, float] = (0, 0, 0),
+        axes: str = "RAS",
+        centre_mm: tuple[float, float, float] = (0, 0, 0),
+    ) -> "Grid":
+        """Grid of any storage order and orientation, rotated about its centre.
+
+        Parameters
+        ----------
+        shape, spacing_mm:
+            Of the stored axes i, j, k.
+        rotation_deg:
+            Turn about the right–left axis, then the anterior–posterior, then the superior–inferior.
+        axes:
+            Where i, j, k run before the rotation: one letter each of R/L, A/P, S/I, e.g. `LPS`, `SAR`.
+        centre_mm:
+            Middle of the grid.
+        """
+        unit = np.zeros((3, 3))
+        for column, letter in enumerate(axes):
+            world, sign = _AXIS_LETTERS[letter]
+            unit[world, column] = sign
+        if abs(np.linalg.det(unit)) != 1 or len(axes) != 3:
+            raise ValueError(f"axes {axes!r} are not one letter each of R/L, A/P, S/I")
+        return cls._centred(shape, rotation_of(rotation_deg) @ unit * np.asarray(spacing_mm), centre_mm)
+
+    @classmethod
+    def tilted(
+        cls,
+        shape: tuple[int, int, int],
+        spacing_mm: tuple[float, float, float],
+        tilt_deg: float,
+        *,
+        centre_mm: tuple[float, float, float] = (0, 0, 0),
+    ) -> "Grid":
+        """LPS grid of a tilted gantry: slices turned about the right–left axis, steps along the table."""
+        linear = rotation_of((tilt_deg, 0, 0)) @ np.diag([-1.0, -1.0, 1.0])
+        linear[:, 2] = (0, 0, 1)
+        return cls._centred(shape, linear * np.asarray(spacing_mm), centre_mm)
+
+    @classmethod
+    def _centred(
+        cls, shape: tuple[int, int, int], linear: NDArray[np.float64], centre_mm: tuple[float, float, float]
+    ) -> "Grid":
+        affine = np.eye(4)
+        affine[:3, :3] = linear
+        affine[:3, 3] = np.asarray(centre_mm) - linear @ ((np.asarray(shape) - 1) / 2)
+        return cls(shape, affine)
+
+    @property
+    def in_plane_mm(self) -> tuple[float, float]:
+        """Spacing along i and j."""
+        i, j = np.linalg.norm(self.ras_from_ijk[:3, :2], axis=0)
+        return float(i), float(j)
+
+    @property
+    def pixel_mm(self) -> float:
+        """Width over which borders are blended: the side of a square of a pixel's area."""
+        return float(np.sqrt(self.in_plane_mm[0] * self.in_plane_mm[1]))
+
+    @property
+    def axes(self) -> CanonicalAxes:
+        """The permutation and flips to right, anterior, superior."""
+        return CanonicalAxes.of(self.ras_from_ijk)
+
+    def canonical(self) -> "Grid":
+        """The same points with axes nearest right, anterior, superior."""
+        axes = self.axes
+        i, j, k = (self.shape[native] for native in axes.order)
+        return Grid((i, j, k), axes.ras_from_canonical(self.ras_from_ijk, self.shape))
+
+    def coordinates(
+        self, start: int = 0, stop: int | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """x, y, z in RAS mm of k = start…stop−1; compact (broadcasting) where aligned with the axes."""
         linear = self.ras_from_ijk[:3, :3]
+        i, j, k = self.shape
+        ranges = ((0, i), (0, j), (start, k if stop is None else stop))
         axes = [
-            np.arange(n, dtype=np.float64).reshape([-1 if a == b else 1 for b in range(3)])
-            for a, n in enumerate(self.shape)
+            np.arange(low, high, dtype=np.float64).reshape([-1 if a == b else 1 for b in range(3)])
+            for a, (low, high) in enumerate(ranges)
         ]
         out = []
         for row in range(3):
@@ -90,12 +184,17 @@ class Phantom:
 
 
 def paint(person: Person, grid: Grid) -> Canvas:
-    """Paint a person from back to front; see the rooms for what each layer is."""
+    """Paint a person on a grid whose slices lie along k."""
     x, y, z = grid.coordinates()
     u, v = person.warp(x, y, z)
-    spacing = np.linalg.norm(grid.ras_from_ijk[:3, :3], axis=0)
-    canvas = Canvas(u, v, z, float(np.sqrt(spacing[0] * spacing[1])))
-    ring: RingCoordinates = ring_coordinates(person, u, v, z)
+    canvas = Canvas(u, v, z, grid.pixel_mm)
+    paint_layers(person, canvas)
+    return canvas
+
+
+def paint_layers(person: Person, canvas: Canvas) -> None:
+    """Paint a person from back to front; see the rooms for what each layer is."""
+    ring: RingCoordinates = ring_coordinates(person, canvas.x, canvas.y, canvas.z)
     wall = Wall.random(person)
     paint_skin_and_fat(person, canvas, ring)
     paint_viscera(person, canvas, ring, wall)
@@ -106,19 +205,22 @@ def paint(person: Person, grid: Grid) -> Canvas:
     paint_ribs(person, canvas, ring, Ribs.random(person))
     paint_midline_ligament(person, canvas, ring)
     paint_spine(person, canvas, ring)
-    return canvas
 
 
 def phantom(person: Person, grid: Grid, scanner: Scanner | None = None) -> Phantom:
     """Draw and scan one person on a grid; the same arguments give the same voxels."""
     scanner = scanner or Scanner.random(person.seed)
     canvas = paint(person, grid)
-    spacing = np.linalg.norm(grid.ras_from_ijk[:3, :3], axis=0)
     if scanner.table:
         body = np.broadcast_to(canvas.y, canvas.hu.shape)[canvas.hu > -300]
         if body.size:
             paint_table(canvas, float(body.min()), person.seed)
-    clean, hu = expose(canvas, scanner, (float(spacing[0]), float(spacing[1])), person.seed)
+    clean, hu = expose(canvas, scanner, grid.in_plane_mm, person.seed)
+    return Phantom(person, scanner, grid, hu, *truth_of(canvas, clean))
+
+
+def truth_of(canvas: Canvas, clean: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Outline, and muscle: the outline where the noise-free HU are −29…150."""
     outline = canvas.outline > 0.5
     muscle = outline & (clean >= MUSCLE_HU[0]) & (clean <= MUSCLE_HU[1])
-    return Phantom(person, scanner, grid, hu, outline.astype(np.uint8), muscle.astype(np.uint8))
+    return outline.astype(np.uint8), muscle.astype(np.uint8)

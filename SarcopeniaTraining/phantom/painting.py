@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 
 from SarcopeniaTraining.phantom.shapes import Field, Number
 
+LEAN_MM = 45.0
+
+Reach = tuple[tuple[Field, Field], tuple[Field, Field]]
+"""Least and greatest x of each i, y of each j."""
+
 
 @dataclass
 class Canvas:
@@ -23,6 +28,10 @@ class Canvas:
         Coordinates in mm (right, anterior, superior), broadcasting to `shape`.
     pixel_mm:
         Width over which a border is blended.
+    complete:
+        Draw every structure's random numbers and paint it wherever it reaches, so that what lies at a
+        point does not depend on the canvas around it and blocks of one volume agree. A training slab
+        is not complete: it leaves out what it does not meet, with the random numbers that go with it.
     hu:
         (i, j, k) float32.
     outline:
@@ -33,16 +42,17 @@ class Canvas:
     y: Field
     z: Field
     pixel_mm: float
+    complete: bool = False
     hu: NDArray[np.float32] = field(init=False)
     outline: NDArray[np.float32] = field(init=False)
-    reach: tuple[tuple[Field, Field], tuple[Field, Field]] = field(init=False, repr=False)
-    """Least and greatest x of each i, y of each j: where `near` looks."""
+    reach: Reach = field(init=False, repr=False)
+    """Where `near` looks; of a block, that of its whole volume."""
 
     def __post_init__(self) -> None:
         shape = np.broadcast_shapes(self.x.shape, self.y.shape, self.z.shape)
         self.hu = np.full(shape, -1000, np.float32)
         self.outline = np.zeros(shape, np.float32)
-        self.reach = (_extent(self.x, 0), _extent(self.y, 1))
+        self.reach = reach_of(self.x, self.y)
 
     def share(self, depth: Field) -> Field:
         """Part of each pixel inside a shape of this depth, 0…1."""
@@ -66,17 +76,32 @@ class Canvas:
         """Take a region out of the muscle outline without changing its HU (partial-volume rims)."""
         self.outline *= 1 - self.share(depth)
 
+    def misses(self, distance: Field, limit_mm: float) -> bool:
+        """Whether a structure may be left out because no point is within `limit_mm` of it."""
+        return not self.complete and float(np.abs(distance).min()) > limit_mm
+
     def near(self, x_mm: float, y_mm: float, radius_mm: float) -> "Canvas | None":
-        """Part of the canvas around a point (views), or None if the point's surroundings lie outside."""
+        """Part of the canvas around a point (views), or None if the point's surroundings lie outside.
+
+        A complete canvas takes a wider part, for what leans out of it far from L3, and an empty one for None.
+        """
+        radius_mm += LEAN_MM if self.complete else 0
         i = _range(self.reach[0], x_mm, radius_mm)
         j = _range(self.reach[1], y_mm, radius_mm)
         if i is None or j is None:
-            return None
+            if not self.complete:
+                return None
+            i = j = slice(0, 0)
         part = object.__new__(Canvas)
-        part.pixel_mm = self.pixel_mm
+        part.pixel_mm, part.complete = self.pixel_mm, self.complete
         part.x, part.y, part.z = (_cut(c, i, j) for c in (self.x, self.y, self.z))
         part.hu, part.outline = self.hu[i, j], self.outline[i, j]
         return part
+
+
+def reach_of(x: Field, y: Field) -> Reach:
+    """Extent of coordinates (i, j, k) along i and j."""
+    return _extent(x, 0), _extent(y, 1)
 
 
 def _cut(coordinate: Field, i: slice, j: slice) -> Field:

@@ -67,12 +67,28 @@ def expose(
     clean, image:
         (i, j, k): the HU without noise that define the truth, float32; and the CT, int16, −1024…3071.
     """
+    clean = without_noise(canvas.hu, scanner, spacing_mm)
+    return clean, with_noise(clean, scanner, spacing_mm, np.random.default_rng([seed, 4]))
+
+
+def without_noise(
+    hu: NDArray[np.float32], scanner: Scanner, spacing_mm: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Painted HU (i, j, k) after the scanner's in-plane point spread and scale; slices stay apart."""
     from scipy.ndimage import gaussian_filter
 
-    rng = np.random.default_rng([seed, 4])
     sigma = (scanner.blur_mm / spacing_mm[0], scanner.blur_mm / spacing_mm[1], 0.0)
-    clean = gaussian_filter(canvas.hu, sigma)
-    clean = ((clean + 1000) * np.float32(scanner.hu_scale) - 1000).astype(np.float32)
+    blurred = gaussian_filter(hu, sigma)
+    clean: NDArray[np.float32] = ((blurred + 1000) * np.float32(scanner.hu_scale) - 1000).astype(np.float32)
+    return clean
+
+
+def with_noise(
+    clean: NDArray[np.float32], scanner: Scanner, spacing_mm: tuple[float, float], rng: np.random.Generator
+) -> NDArray[np.int16]:
+    """The CT, −1024…3071: grainy noise and streaks on HU (i, j, k), rounded."""
+    from scipy.ndimage import gaussian_filter
+
     noise = rng.standard_normal(clean.shape, np.float32)
     noise = gaussian_filter(noise, (scanner.grain_mm / spacing_mm[0], scanner.grain_mm / spacing_mm[1], 0.0))
     noise *= np.float32(scanner.noise_hu) / max(float(noise.std()), 1e-6)
@@ -81,5 +97,5 @@ def expose(
         noise = noise + np.float32(scanner.streaks_hu) * lines / max(float(lines.std()), 1e-6)
     # Air is clipped at the detector's end and carries little noise.
     damp = np.clip((clean + 1000) / 400, 0.15, 1)
-    image = np.clip(np.rint(clean + noise * damp), -1024, 3071).astype(np.int16)
-    return clean, image
+    image: NDArray[np.int16] = np.clip(np.rint(clean + noise * damp), -1024, 3071).astype(np.int16)
+    return image

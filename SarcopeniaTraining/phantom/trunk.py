@@ -197,7 +197,7 @@ def paint_ribs(person: Person, canvas: Canvas, ring: RingCoordinates, ribs: Ribs
         # The lowest point of a rib's arch lies at the side; cartilage rises again towards the front.
         sweep = np.clip((165 - ring.angle) / 100, 0, 1.2)
         dz = ring.z - (np.float32(root) - np.float32(ribs.descent_mm) * sweep)
-        if float(np.abs(dz).min()) > 12:
+        if canvas.misses(dz, 12):
             continue
         lie = np.float32(rng.uniform(6, 9))
         r = np.sqrt((dz / np.float32(7)) ** 2 + ((ring.depth - lie) / np.float32(4.2)) ** 2)

@@ -67,6 +67,7 @@ def _paint_mesentery(person: Person, canvas: Canvas, ring: RingCoordinates, room
         np.clip(haze, 0, 1) * canvas.share(room.depth) * np.float32(rng.uniform(0, 0.35)), np.float32(10)
     )
     a, b = person.half_width_mm.mean, person.half_depth_mm.mean
+    inside = canvas.share(room.depth)
     for _ in range(int(rng.integers(10, 50))):
         x, y = rng.uniform(-0.6, 0.6) * a, rng.uniform(-0.2, 0.75) * b
         radius, slope = rng.uniform(0.8, 3.2), rng.normal(0, 0.5, 2)
@@ -75,7 +76,7 @@ def _paint_mesentery(person: Person, canvas: Canvas, ring: RingCoordinates, room
             continue
         depth = np.float32(radius) - np.hypot(part.x - x - slope[0] * part.z, part.y - y - slope[1] * part.z)
         part.blend(
-            part.share(depth) * _like(canvas, part, canvas.share(room.depth)),
+            part.share(depth) * _like(canvas, part, inside),
             np.float32(room.vessel_hu * 0.9),
             muscle=False,
         )
@@ -99,7 +100,7 @@ def _paint_kidneys(person: Person, canvas: Canvas, ring: RingCoordinates, room: 
         radii = (rng.uniform(22, 32), rng.uniform(20, 30), rng.uniform(46, 60))
         tilt = rng.uniform(-50, 50)
         part = canvas.near(x, y, 45)
-        if part is None or np.abs(part.z - z).min() > 62 or rng.random() < 0.03:
+        if part is None or part.misses(part.z - z, 62) or rng.random() < 0.03:
             continue
         u, v = rotated(part.x - np.float32(x), part.y - np.float32(y), tilt)
         depth = np.minimum(
@@ -137,7 +138,7 @@ def _paint_solid_organs(person: Person, canvas: Canvas, ring: RingCoordinates, r
         if side < 0:
             centre[1] = -rng.uniform(0.1, 0.4) * b
         dz = ring.z - np.float32(centre[2])
-        if float(np.abs(dz).min()) > height:
+        if canvas.misses(dz, height):
             continue
         warp = 6 * Wave.random(rng, 40, 120)(ring.x - ring.y + ring.z)
         depth = ellipsoid(ring.x - np.float32(centre[0]), ring.y - np.float32(centre[1]), dz, radii) + warp
@@ -203,7 +204,7 @@ def _paint_bowel(person: Person, canvas: Canvas, ring: RingCoordinates, room: Ca
         kind = str(
             rng.choice(["gas", "stool", "fluid", "contrast" if oral else "fluid", "collapsed", "level"])
         )
-        if part is None or np.abs(part.z - z).min() > loop.radii[2]:
+        if part is None or part.misses(part.z - z, loop.radii[2]):
             continue
         dz = part.z - np.float32(z)
         u, v = rotated(
