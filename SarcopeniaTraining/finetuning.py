@@ -19,7 +19,7 @@ import numpy as np
 
 from SarcopeniaAssessLib.models import ModelEntry, save_model
 from SarcopeniaTraining.augmentation import Sample, slab_transforms
-from SarcopeniaTraining.networks import slice_network
+from SarcopeniaTraining.networks import library_unet, slice_network
 from SarcopeniaTraining.phantom.slabs import FULL_SCALE, SlabPlan, SlabStore, slab_store
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ class Training:
 
         torch.manual_seed(preset.seed)
         network = slice_network(preset.network)
-        average = AveragedModel(
-            network, multi_avg_fn=get_ema_multi_avg_fn(preset.average_decay), use_buffers=True
-        )
+        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(preset.average_decay))
         optimiser = torch.optim.AdamW(
             network.parameters(), preset.learning_rate, weight_decay=preset.weight_decay
         )
@@ -264,4 +262,7 @@ def export(training: Training, out: Path) -> ModelEntry:
             "phantom_seeds": f"{preset.train_seeds[0]}…{sum(preset.train_seeds) - 1}",
         },
     )
-    return save_model(out / f"{preset.name}.safetensors", deepcopy(training.average.module).half(), entry)
+    network = deepcopy(training.average.module)
+    if preset.network["kind"] == "unet":
+        network = library_unet(preset.network, network)
+    return save_model(out / f"{preset.name}.safetensors", network.half(), entry)

@@ -49,3 +49,12 @@ def _slices_as_channels(fields: Mapping[str, Any]) -> torch.nn.Module:
             return logits
 
     return SliceUnet()
+
+
+def library_unet(network: Mapping[str, Any], trained: torch.nn.Module) -> torch.nn.Module:
+    """The library's own U-Net, which needs no MONAI, with the weights of a trained one."""
+    from SarcopeniaAssessLib.unet import UnetConfig, build_unet
+
+    own = build_unet(UnetConfig.from_mapping({k: v for k, v in network.items() if k != "kind"}))
+    own.load_state_dict(trained.unet.state_dict())
+    return own.eval()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from SarcopeniaAssessLib.errors import DeviceError
-from SarcopeniaAssessLib.segmentation import carve, choose_device, segment_slices
+from SarcopeniaAssessLib.segmentation import body_window, carve, choose_device, segment_slices
 from SarcopeniaAssessLib.volume import CtVolume
 from Testing.library.test_preprocessing import OBLIQUE, affine_of, rotation
 
@@ -122,3 +122,14 @@ def test_a_gpu_that_is_not_there_is_refused():
 
     with pytest.raises(DeviceError, match="torch finds"):
         choose_device(f"cuda:{torch.cuda.device_count()}")
+
+
+def test_the_body_window_leaves_out_air_and_table():
+    image = np.zeros((120, 100, 3), np.float32)
+    image[30:80, 25:60] = 0.3
+    image[5:110, 85:87] = 0.6  # table
+    assert body_window(image) == (slice(19, 91), slice(14, 71))
+
+
+def test_without_a_body_the_window_is_the_whole_slab():
+    assert body_window(np.zeros((12, 9, 3), np.float32)) == (slice(0, 12), slice(0, 9))
