@@ -126,15 +126,19 @@ def list_ct(path: str | Path, *, wanted: str | None = None) -> list[CtSeries]:
     path, kind = _kind_of(path)
     if kind != "dicom":
         raise InputError("Only a DICOM folder holds several series", "open the image itself")
+    from SarcopeniaAssessLib.dicom_headers import quiet_pydicom
     from SarcopeniaAssessLib.dicom_series import survey
 
-    found = survey(path)
-    left_out = found.left_out_sentence()
-    listed = [*found.series, *(one for one in found.secondary if one.uid == wanted)]
-    if not listed:
-        raise _none_found(found)
-    listed.sort(key=lambda one: one.uid)
-    return [CtSeries(one.number, one.uid, one.description, len(one.frames), one, left_out) for one in listed]
+    with quiet_pydicom():
+        found = survey(path)
+        left_out = found.left_out_sentence()
+        listed = [*found.series, *(one for one in found.secondary if one.uid == wanted)]
+        if not listed:
+            raise _none_found(found)
+        listed.sort(key=lambda one: one.uid)
+        return [
+            CtSeries(one.number, one.uid, one.description, len(one.frames), one, left_out) for one in listed
+        ]
 
 
 def read_label_map(path: str | Path) -> LabelMap:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,8 +112,6 @@ _TAGS = [
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 ]
-BROKEN = (EOFError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, IndexError)
-"""What pydicom raises, besides its own errors, on a header that breaks the standard."""
 
 
 class LeftOut(Exception):  # noqa: N818 - a verdict, not an error
@@ -165,8 +162,7 @@ class Frame:
     @property
     def instance_number(self) -> int:
         """InstanceNumber, 0 if there is none."""
-        number = value(self.header, "InstanceNumber")
-        return int(number) if number is not None else 0
+        return whole(self.header, "InstanceNumber") or 0
 
 
 def find_files(folder: Path) -> Iterator[Path]:
@@ -210,13 +206,29 @@ def read_header(path: Path) -> Dataset:
     """
     try:
         from pydicom import dcmread
-        from pydicom.errors import InvalidDicomError
     except ModuleNotFoundError as error:
         raise InputError("Reading DICOM needs pydicom", DICOM_REMEDY) from error
     try:
         return dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
-    except (*BROKEN, InvalidDicomError, NotImplementedError, OSError, struct.error) as error:
+    except breaches() as error:
         raise LeftOut(DAMAGED) from error
+
+
+@cache
+def breaches() -> tuple[type[Exception], ...]:
+    """What pydicom raises on data that break the standard; its own two kinds derive from Exception."""
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    builtin = (
+        EOFError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        NotImplementedError,
+    )
+    return (*lookups, *files, BytesLengthException, InvalidDicomError)
 
 
 def value(item: Dataset | None, name: str) -> Any:
@@ -225,7 +237,7 @@ def value(item: Dataset | None, name: str) -> Any:
         return None
     try:
         found = item.get(name)
-    except BROKEN:
+    except breaches():
         return None
     return None if found is None or found == "" or (hasattr(found, "__len__") and len(found) == 0) else found
 
@@ -237,9 +249,15 @@ def numbers(item: Dataset | None, name: str, count: int) -> tuple[float, ...] | 
         return None
     try:
         values = tuple(float(v) for v in (found if count > 1 else [found]))
-    except BROKEN:
+    except breaches():
         return None
     return values if len(values) == count and np.isfinite(values).all() else None
+
+
+def whole(item: Dataset | None, name: str) -> int | None:
+    """An attribute that is one number, as an integer; `None` if it is anything else."""
+    found = numbers(item, name, 1)
+    return None if found is None else int(found[0])
 
 
 def frames_of(path: Path) -> list[Frame]:
@@ -254,7 +272,7 @@ def frames_of(path: Path) -> list[Frame]:
     _refuse_other_objects(header)
     per_frame = value(header, "PerFrameFunctionalGroupsSequence")
     if per_frame is None:
-        if int(value(header, "NumberOfFrames") or 1) > 1:
+        if (whole(header, "NumberOfFrames") or 1) > 1:
             raise LeftOut("multi-frame image without the position of its frames")
         return [_frame(path, 0, header, _ClassicGroups(header))]
     shared = value(header, "SharedFunctionalGroupsSequence")
@@ -276,7 +294,7 @@ def _refuse_other_objects(header: Dataset) -> None:
         raise LeftOut(DAMAGED)
     if sop_class and sop_class not in _CT_CLASSES:
         raise LeftOut("object that is no CT image")
-    if not (value(header, "Rows") and value(header, "Columns")):
+    if (whole(header, "Rows") or 0) < 1 or (whole(header, "Columns") or 0) < 1:
         raise LeftOut(DAMAGED)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.dicom_headers import BROKEN, Frame, numbers, quiet_pydicom, value
+from SarcopeniaAssessLib.dicom_headers import Frame, breaches, numbers, quiet_pydicom, value, whole
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.hounsfield import PADDING_HU
 from SarcopeniaAssessLib.stored_image import DAMAGED_REMEDY
@@ -43,7 +43,7 @@ class DicomSource:
     def __init__(self, frames: Sequence[Frame]) -> None:
         self._frames = tuple(frames)
         header = frames[0].header
-        self._shape = (int(header.Columns), int(header.Rows), len(frames))
+        self._shape = (whole(header, "Columns") or 0, whole(header, "Rows") or 0, len(frames))
         self._dtype = _hu_dtype(frames)
         self._decoded = lru_cache(_REMEMBERED_FRAMES)(self._decode)
 
@@ -85,61 +85,60 @@ def stored_pixels(frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     InputError
         The file is truncated or damaged, or a plug-in is missing (named).
     """
-    from pydicom.pixels.utils import pixel_array
-
-    syntax = value(getattr(frame.header, "file_meta", None), "TransferSyntaxUID")
-    encapsulated = syntax is not None and syntax.is_encapsulated
-    # Uncompressed pixels are wanted with their unused bits, which may hold a padding value's sign.
-    options = {} if encapsulated else {"correct_unused_bits": False}
     with quiet_pydicom():
+        syntax = value(getattr(frame.header, "file_meta", None), "TransferSyntaxUID")
         try:
-            stored = _pixel_array(pixel_array, frame, options)
+            encapsulated = syntax is not None and bool(syntax.is_encapsulated)
+            # Uncompressed pixels are wanted with their unused bits, which may hold a padding value's sign.
+            stored = _pixel_array(frame, {} if encapsulated else {"correct_unused_bits": False})
         except RuntimeError as error:
-            raise _plugin_error(str(syntax)) from error
-        except NotImplementedError as error:
-            raise InputError(
-                "The DICOM pixels are compressed in an unknown way", "export it uncompressed"
-            ) from error
-        except (*BROKEN, OSError, MemoryError) as error:
+            raise _not_decoded(syntax) from error
+        except breaches() as error:
             raise InputError("A DICOM file's pixels are truncated or damaged", DAMAGED_REMEDY) from error
-    used = stored if encapsulated else _used_bits(stored, frame)
-    return used, _is_padding(stored, frame) | _is_padding(used, frame)
+        used = stored if encapsulated else _used_bits(stored, frame)
+        return used, _is_padding(stored, frame) | _is_padding(used, frame)
 
 
-def _pixel_array(pixel_array: Any, frame: Frame, options: dict[str, Any]) -> NDArray[Any]:
+def _pixel_array(frame: Frame, options: dict[str, Any]) -> NDArray[Any]:
     """One decoded frame; a file without its meta header is read through its dataset."""
     from pydicom import dcmread
+    from pydicom.pixels.utils import pixel_array
     from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-    index = frame.index if value(frame.header, "NumberOfFrames") is not None else None
+    index = frame.index if whole(frame.header, "NumberOfFrames") is not None else None
     if value(getattr(frame.header, "file_meta", None), "TransferSyntaxUID") is not None:
-        found: NDArray[Any] = pixel_array(frame.path, index=index, **options)
-        return found
+        return pixel_array(frame.path, index=index, **options)
     dataset = dcmread(frame.path, force=True)
     _, little_endian = dataset.original_encoding
-    dataset.file_meta.TransferSyntaxUID = (
-        ExplicitVRBigEndian if little_endian is False else ImplicitVRLittleEndian
-    )
-    bare: NDArray[Any] = pixel_array(dataset, index=index, **options)
-    return bare
+    syntax = ExplicitVRBigEndian if little_endian is False else ImplicitVRLittleEndian
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return pixel_array(dataset, index=index, **options)
 
 
-def _plugin_error(syntax: str) -> InputError:
-    kind, plugin = _PLUGINS.get(syntax, ("an unusual way", ""))
-    if not plugin:
+def _not_decoded(syntax: Any) -> InputError:
+    """Why no plug-in could decompress a frame: none is installed (one is named), or the data are damaged."""
+    from pydicom.pixels.decoders.base import get_decoder
+
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
         return InputError(
-            "The DICOM pixels are compressed in an unusual way", "export the series uncompressed"
+            "The DICOM pixels are compressed in an unknown way", "export the series uncompressed"
         )
+    if available:
+        return InputError("A DICOM file's compressed pixels are damaged", DAMAGED_REMEDY)
+    kind, plugin = _PLUGINS.get(str(syntax), ("compressed in an unusual way", ""))
+    install = f"install {plugin} (pip install {plugin}), or " if plugin else ""
     return InputError(
-        f"The DICOM pixels are {kind} and cannot be decompressed",
-        f"install {plugin} (pip install {plugin}), or export the series uncompressed if that does not help",
+        f"The DICOM pixels are {kind}, for which no decompressor is installed",
+        f"{install}export the series uncompressed",
     )
 
 
 def _used_bits(stored: NDArray[Any], frame: Frame) -> NDArray[Any]:
     """Drop the bits above BitsStored (old overlays lie there) and extend the sign."""
     allocated = 8 * stored.dtype.itemsize
-    used = int(value(frame.header, "BitsStored") or allocated)
+    used = whole(frame.header, "BitsStored") or allocated
     if not 0 < used < allocated:
         return stored
     shift = stored.dtype.type(allocated - used)
@@ -181,8 +180,8 @@ def _hu_dtype(frames: Sequence[Frame]) -> np.dtype[Any]:
     if not all(f.slope.is_integer() and f.intercept.is_integer() for f in frames):
         return np.dtype(np.float32)
     for frame in frames:
-        bits = int(value(frame.header, "BitsStored") or 16)
-        signed = int(value(frame.header, "PixelRepresentation") or 0) == 1
+        bits = whole(frame.header, "BitsStored") or 16
+        signed = whole(frame.header, "PixelRepresentation") == 1
         stored = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
         ends = [s * frame.slope + frame.intercept for s in stored]
         if min(ends) < np.iinfo(np.int16).min or max(ends) > np.iinfo(np.int16).max:

@@ -19,8 +19,8 @@ from SarcopeniaAssessLib.dicom_headers import (
     find_files,
     frames_of,
     looks_like_dicom,
-    quiet_pydicom,
     value,
+    whole,
 )
 from SarcopeniaAssessLib.dicom_pixels import stored_pixels
 from SarcopeniaAssessLib.errors import InputError
@@ -85,8 +85,7 @@ class Series:
     @property
     def number(self) -> int | None:
         """SeriesNumber."""
-        found = value(self.frames[0].header, "SeriesNumber")
-        return None if found is None else int(found)
+        return whole(self.frames[0].header, "SeriesNumber")
 
     @property
     def description(self) -> str:
@@ -125,12 +124,11 @@ def survey(path: Path) -> Survey:
         raise InputError("The folder holds no DICOM files", "give the folder of the CT, or its .nii.gz file")
     left_out: Counter[str] = Counter()
     frames: list[Frame] = []
-    with quiet_pydicom():
-        for file in files:
-            try:
-                frames += frames_of(file)
-            except LeftOut as reason:
-                left_out[str(reason)] += 1
+    for file in files:
+        try:
+            frames += frames_of(file)
+        except LeftOut as reason:
+            left_out[str(reason)] += 1
     groups: dict[Any, list[Frame]] = defaultdict(list)
     for frame in _without_copies(frames):
         groups[_group_key(frame)].append(frame)
@@ -167,8 +165,8 @@ def _group_key(frame: Frame) -> tuple[Any, ...]:
     return (
         str(value(header, "SeriesInstanceUID") or ""),
         str(value(header, "StudyInstanceUID") or ""),  # anonymisers have given two studies one series UID
-        int(header.Rows),
-        int(header.Columns),
+        whole(header, "Rows"),
+        whole(header, "Columns"),
         tuple(round(s, 4) for s in frame.pixel_spacing_mm),
         tuple(round(o, 3) + 0.0 for o in frame.orientation),
         frame.image_type,
@@ -299,7 +297,7 @@ def _without_masks(series: list[Series], left_out: Counter[str]) -> list[Series]
 
 
 def _bits(series: Series) -> int:
-    return int(value(series.frames[0].header, "BitsStored") or 16)
+    return whole(series.frames[0].header, "BitsStored") or 16
 
 
 def _is_mask(series: Series) -> bool:

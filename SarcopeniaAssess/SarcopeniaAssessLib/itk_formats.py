@@ -7,6 +7,9 @@ refused where it does not say. ITK's world is LPS; it becomes RAS here.
 
 from __future__ import annotations
 
+import os
+import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +25,12 @@ from SarcopeniaAssessLib.stored_image import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NRRD_MAGIC = b"NRRD"
 _HEADER_BYTES = 1 << 16
+_BLOCK_BYTES = 1 << 20
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0])
 _GEOMETRY_REMEDY = "export the CT again with its position, orientation and spacing"
 _PATIENT_SPACES = (
@@ -113,7 +118,7 @@ def read_metaimage(path: Path) -> StoredImage:
         raise GeometryError("The MetaImage header gives no orientation (TransformMatrix)", _GEOMETRY_REMEDY)
     _refuse_flat(np.array(matrix).reshape(3, 3))
     data = _data_file(path, fields["elementdatafile"], header)
-    _refuse_truncated_metaimage(data, header, attached=data == path)
+    _refuse_damaged_metaimage(data, header, attached=data == path)
     return _read(path, "MetaImageIO", sha256_of({path, data}))
 
 
@@ -167,8 +172,8 @@ def _data_file(path: Path, name: str, header: _Header) -> Path:
     return data
 
 
-def _refuse_truncated_metaimage(data: Path, header: _Header, *, attached: bool) -> None:
-    """ITK reports a short MetaImage on the process's own standard error, so it must not get there."""
+def _refuse_damaged_metaimage(data: Path, header: _Header, *, attached: bool) -> None:
+    """Refuse voxels that are unknown, too few or damaged, which ITK would fill up or hand out."""
     kinds = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "LONG": 4, "ULONG": 4}
     kinds |= {"FLOAT": 4, "DOUBLE": 8, "LONG_LONG": 8, "ULONG_LONG": 8}
     fields = header.fields
@@ -178,11 +183,46 @@ def _refuse_truncated_metaimage(data: Path, header: _Header, *, attached: bool) 
     if size is None:
         raise InputError("The header's type of voxels is unknown", "save the CT as signed 16-bit integers")
     needed = int(np.prod(header.numbers("dimsize")) * size)
+    begin = header.size if attached else 0
     if fields.get("compresseddata", "false").lower() in ("true", "1"):
-        needed = int(next(iter(header.numbers("compresseddatasize")), 1))
-    there = data.stat().st_size - (header.size if attached else 0)
+        there = _inflated_size(data, begin)
+    else:
+        there = data.stat().st_size - begin
     if there < needed:
         raise InputError("The file is truncated", DAMAGED_REMEDY)
+
+
+def _inflated_size(data: Path, begin: int) -> int:
+    """Size of zlib-compressed voxels, checksum verified: ITK hands out damaged ones without a word."""
+    inflater = zlib.decompressobj(wbits=47)
+    size = 0
+    with data.open("rb") as stream:
+        stream.seek(begin)
+        try:
+            while not inflater.eof and (chunk := inflater.unconsumed_tail or stream.read(_BLOCK_BYTES)):
+                size += len(inflater.decompress(chunk, _BLOCK_BYTES))
+        except zlib.error as error:
+            raise InputError("The compressed file is damaged", DAMAGED_REMEDY) from error
+    if not inflater.eof:
+        raise InputError("The file is truncated", DAMAGED_REMEDY)
+    return size
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Keep what ITK's MetaIO writes straight to the process's standard error from the user."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # no standard error at all, as in a windowed application
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class _ItkMemory:
@@ -202,12 +242,13 @@ def _read(path: Path, image_io: str, sha256: str) -> StoredImage:
     reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-        if reader.GetNumberOfComponents() != 1:
-            refuse_voxel_type(np.dtype("V2"))
-        refuse_dimensions(reader.GetSize())
-        image = reader.Execute()
-    except RuntimeError as error:
+        with _silent_stderr():
+            reader.ReadImageInformation()
+            if reader.GetNumberOfComponents() != 1:
+                refuse_voxel_type(np.dtype("V2"))
+            refuse_dimensions(reader.GetSize())
+            image = reader.Execute()
+    except (RuntimeError, OverflowError) as error:
         raise InputError("The image cannot be read: it is truncated or damaged", DAMAGED_REMEDY) from error
     raw = np.asarray(_ItkMemory(image, sitk.GetArrayViewFromImage(image))).transpose(2, 1, 0)
     refuse_voxel_type(raw.dtype)

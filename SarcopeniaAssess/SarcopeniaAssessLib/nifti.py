@@ -120,7 +120,8 @@ def _sizes(first: bytes) -> tuple[int, int]:
 def _affine(header: Any) -> tuple[NDArray[np.float64], tuple[Finding, ...]]:
     """The sform if it is set, else the qform; refused if neither is, flagged if pixdim disagrees."""
     remedy = "convert the CT from DICOM again with a tool that keeps position and spacing, e.g. dcm2niix"
-    spacing_mm = np.asarray(header["pixdim"][1:4], dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # a NaN there is told below
+        spacing_mm = np.asarray(header["pixdim"][1:4], dtype=np.float64)
     if not (np.isfinite(spacing_mm).all() and (spacing_mm > 0).all()):
         given = " × ".join(f"{s:g}" for s in spacing_mm)
         raise GeometryError(f"The header gives a spacing of {given} mm", remedy)

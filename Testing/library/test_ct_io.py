@@ -173,8 +173,10 @@ def test_nothing_is_warned_of_on_standard_error(tmp_path, capfd):
     native, ras_from_ijk = store(anatomy(), affine(), (0, 1, 2), (True, True, False))
     for file in write_dicom(tmp_path / "d", native, ras_from_ijk, PatientAge="076Y", PatientSize="1.75"):
         file.write_bytes(file.read_bytes().replace(b"076Y", b"old ").replace(b"1.75", b"1,75"))
+        file.write_bytes(file.read_bytes().replace(b"1.2.826.0.1.1", b"1.2.826.0.1.x"))
     with warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always")
+        list_ct(tmp_path / "d")
         open_ct(tmp_path / "d").slab(0, 9)
         open_ct(write_nifti(tmp_path / "ct.nii.gz", native, ras_from_ijk)).slab(0, 9)
         open_ct(write_itk(tmp_path / "ct.nrrd", native, ras_from_ijk)).slab(0, 9)

@@ -36,9 +36,9 @@ def decoded(monkeypatch):
     frames = []
     original = dicom_pixels._pixel_array
 
-    def watched(pixel_array, frame, options):
+    def watched(frame, options):
         frames.append((frame.path.name, frame.index))
-        return original(pixel_array, frame, options)
+        return original(frame, options)
 
     monkeypatch.setattr(dicom_pixels, "_pixel_array", watched)
     return frames
@@ -238,3 +238,22 @@ def test_an_enhanced_ct_that_is_not_in_hounsfield_units_is_refused():
         pytest.skip("eCT_Supplemental.dcm is not installed (pydicom-data)")
     with pytest.raises((InputError, IntensityError)):
         open_ct(path).slab(0, 1)
+
+
+def test_damaged_compressed_pixels_are_not_taken_for_a_missing_plug_in(tmp_path):
+    for file in write_dicom(tmp_path, NATIVE, RAS_FROM_IJK):
+        dataset = pydicom.dcmread(file)
+        dataset.compress(JPEGLSLossless, generate_instance_uid=False)
+        dataset.PixelData = dataset.PixelData[:60] + bytes(200) + dataset.PixelData[260:]
+        dataset.save_as(file)
+    with pytest.raises(InputError, match="damaged"):
+        open_ct(tmp_path).slab(0, 2)
+
+
+def test_files_without_meta_header_are_decoded(tmp_path):
+    """As some research archives keep them: implicit little-endian data and nothing before it."""
+    for k in range(9):
+        image = dicom_image(NATIVE[:, :, k], RAS_FROM_IJK, k)
+        del image.file_meta
+        image.save_as(tmp_path / str(k), implicit_vr=True, little_endian=True)
+    np.testing.assert_array_equal(open_ct(tmp_path).slab(2, 5), anatomy()[:, :, 2:5])

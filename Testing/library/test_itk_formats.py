@@ -147,3 +147,16 @@ def test_four_dimensions_are_refused(tmp_path):
         sitk.WriteImage(series, str(tmp_path / name))
         with pytest.raises(InputError, match="4 dimensions"):
             open_ct(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["ct.nrrd", "ct.mha", "ct.mhd"])
+def test_damage_inside_compressed_voxels_is_noticed(tmp_path, capfd, name):
+    """ITK inflates a damaged MetaImage as far as it gets and hands it out."""
+    path = write_itk(tmp_path / name, anatomy(), affine(), compress=True)
+    voxels = tmp_path / "ct.zraw" if name == "ct.mhd" else path
+    data = bytearray(voxels.read_bytes())
+    data[-400] ^= 0xFF
+    voxels.write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        open_ct(path)
+    assert capfd.readouterr() == ("", "")
