@@ -53,7 +53,7 @@ class CtSeries:
 
     def open(self) -> CtVolume:
         """The series as a volume; no pixel is decoded."""
-        from SarcopeniaAssessLib.dicom_headers import quiet_pydicom
+        from SarcopeniaAssessLib.dicom_attributes import quiet_pydicom
         from SarcopeniaAssessLib.dicom_volume import volume_of
 
         with quiet_pydicom():
@@ -126,7 +126,7 @@ def list_ct(path: str | Path, *, wanted: str | None = None) -> list[CtSeries]:
     path, kind = _kind_of(path)
     if kind != "dicom":
         raise InputError("Only a DICOM folder holds several series", "open the image itself")
-    from SarcopeniaAssessLib.dicom_headers import quiet_pydicom
+    from SarcopeniaAssessLib.dicom_attributes import quiet_pydicom
     from SarcopeniaAssessLib.dicom_series import survey
 
     with quiet_pydicom():
@@ -161,7 +161,7 @@ def read_label_map(path: str | Path) -> LabelMap:
 
 def _kind_of(given: str | Path) -> tuple[Path, str]:
     """The path and what its content is: `dicom`, `nifti`, `nrrd` or `metaimage`."""
-    from SarcopeniaAssessLib.dicom_headers import looks_like_dicom
+    from SarcopeniaAssessLib.dicom_attributes import looks_like_dicom
     from SarcopeniaAssessLib.itk_formats import NRRD_MAGIC, is_metaimage_header
     from SarcopeniaAssessLib.nifti import GZIP_MAGIC, inflated_head, is_nifti_header
 

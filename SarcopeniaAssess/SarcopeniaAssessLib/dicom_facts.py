@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from SarcopeniaAssessLib.dicom_headers import numbers, value
+from SarcopeniaAssessLib.dicom_attributes import numbers, value
 from SarcopeniaAssessLib.errors import Finding, PatientError, Severity
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts, Sex
 

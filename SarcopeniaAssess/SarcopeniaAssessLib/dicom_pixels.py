@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.dicom_headers import Frame, breaches, numbers, quiet_pydicom, value, whole
+from SarcopeniaAssessLib.dicom_attributes import breaches, numbers, quiet_pydicom, value, whole
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.hounsfield import PADDING_HU
 from SarcopeniaAssessLib.stored_image import DAMAGED_REMEDY
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from SarcopeniaAssessLib.dicom_headers import Frame
 
 _REMEMBERED_FRAMES = 24
 """Enough for a slab and its neighbours, so that measuring after segmenting decodes nothing again."""

@@ -13,15 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from SarcopeniaAssessLib.dicom_headers import (
-    Frame,
-    LeftOut,
-    find_files,
-    frames_of,
-    looks_like_dicom,
-    value,
-    whole,
-)
+from SarcopeniaAssessLib.dicom_attributes import LeftOut, find_files, looks_like_dicom, value, whole
+from SarcopeniaAssessLib.dicom_headers import Frame, frames_of
 from SarcopeniaAssessLib.dicom_pixels import stored_pixels
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.hounsfield import is_label_like

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from SarcopeniaAssessLib.dicom_attributes import numbers
 from SarcopeniaAssessLib.dicom_facts import input_facts, is_lossy, patient_facts
-from SarcopeniaAssessLib.dicom_headers import numbers
 from SarcopeniaAssessLib.dicom_pixels import DicomSource
 from SarcopeniaAssessLib.dicom_series import REFORMAT, Series
 from SarcopeniaAssessLib.errors import Finding, Severity
