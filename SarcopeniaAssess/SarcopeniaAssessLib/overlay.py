@@ -184,7 +184,7 @@ def _body(hu: NDArray[Any]) -> NDArray[np.bool_]:
     """The largest piece of what is not air, without table and blankets; everything if there is none."""
     from scipy.ndimage import binary_erosion, label
 
-    solid = binary_erosion(np.asarray(hu) > _BODY_HU, iterations=2)
+    solid = binary_erosion(np.asarray(hu) > _BODY_HU, iterations=2, border_value=1)
     pieces, count = label(solid)
     if count == 0:
         return np.ones(solid.shape, np.bool_)

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from SarcopeniaAssessLib.case_names import require_short
-from SarcopeniaAssessLib.errors import OutputError, RecordError
+from SarcopeniaAssessLib.errors import OutputError
 from SarcopeniaAssessLib.output_lock import FolderLock
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class OutputFolder:
         try:
             record = read_json(place / RECORD)
             is_accepted = record["review"]["state"] == "accepted"
+            asked_for(record)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OutputError(
                 "What lies under its name in the output folder is no assessment that can be read",
@@ -276,7 +277,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file."""
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
-        raise RecordError("It is no record", "assess the CT again")
+        raise ValueError("no JSON object")
     return content
 
 

@@ -1,0 +1,78 @@
+"""Names of cases: from the input alone, safe everywhere, unlike each other, and never a UID."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from SarcopeniaAssessLib.case_names import case_name, require_short, safe_name, unique_names
+from SarcopeniaAssessLib.errors import InputError, OutputError
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("some/where/ct.nii.gz", "ct"),
+        ("ct.v2.nii", "ct.v2"),
+        ("CT.NRRD", "CT"),
+        ("scan.mha", "scan"),
+        ("image.dcm", "image"),
+        ("image_10", "image_10"),
+        ("study.2024", "study.2024"),
+        ("patient 7 (copy).nii.gz", "patient_7_copy_"),
+        ("Müller.nii.gz", "Müller"),
+        ("../odd:name*?.nii", "odd_name_"),
+        (".hidden.nii.gz", "hidden"),
+        (".nii.gz", "nii.gz"),
+        ("-rf.nii", "rf"),
+        ("=SUM(A1).nii", "_SUM_A1_"),
+        ("con.nii", "con_"),
+        ("NUL", "NUL_"),
+        ("assessments.csv", "assessments.csv_"),
+    ],
+)
+def test_name_of_a_path(path, name):
+    assert case_name(path) == name
+
+
+def test_a_folder_given_as_a_dot_has_its_own_name(tmp_path, monkeypatch):
+    (tmp_path / "series 4").mkdir()
+    monkeypatch.chdir(tmp_path / "series 4")
+    assert case_name(".") == "series_4"
+
+
+@pytest.mark.parametrize("path", ["1.2.840.113619.2.55.3.4", "1.2.840.113619.2.55.3.4.dcm"])
+def test_a_uid_never_becomes_a_name(path):
+    name = case_name(f"archive/{path}")
+    assert name.startswith("case-")
+    assert "840" not in name.replace("case-", "", 1) or len(name) == 13
+    assert name == case_name("elsewhere/1.2.840.113619.2.55.3.4")
+    assert name != case_name("1.2.840.113619.2.55.3.5")
+
+
+@pytest.mark.parametrize("text", ["", "...", "---", "***", "_"])
+def test_a_name_without_a_letter_is_refused(text):
+    with pytest.raises(InputError, match="--case NAME"):
+        safe_name(text)
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_any_text_becomes_one_folder_or_is_refused(text):
+    try:
+        name = safe_name(text)
+    except InputError:
+        return
+    assert name not in ("", ".", "..")
+    assert not set(name) & set('/\\:*?"<>| \t\n\0')
+    assert name[0] not in ".-=+@"
+    assert safe_name(name) == name
+
+
+def test_equal_names_are_numbered():
+    assert unique_names(["a", "b", "a", "A", "a-2"]) == ["a", "b", "a-2", "A-3", "a-2-2"]
+    assert unique_names(["a"], taken=["a"]) == ["a-2"]
+
+
+def test_too_long_is_told_before_anything_is_written():
+    require_short("x" * 200)
+    with pytest.raises(OutputError, match="202 bytes long"):
+        require_short("ü" * 101)
