@@ -213,7 +213,7 @@ def _frame(path: Path, index: int, header: Dataset, groups: _ClassicGroups | _Fu
     transformation = groups["PixelValueTransformationSequence"]
     slope = numbers(transformation, "RescaleSlope", 1)
     intercept = numbers(transformation, "RescaleIntercept", 1)
-    if slope is None or intercept is None or slope[0] == 0:
+    if slope is None or intercept is None or slope[0] == 0 or max(map(abs, slope + intercept)) > 1e6:
         raise LeftOut(NO_RESCALE)
     # Headers round directions; an area must not shrink with them.
     row, column = (np.array(half) / np.linalg.norm(half) for half in (orientation[:3], orientation[3:]))

@@ -34,6 +34,7 @@ _HEADER_BYTES = 540
 _CHUNK_BYTES = 1 << 18
 _BLOCK_BYTES = 1 << 22
 _AREA_TOLERANCE = 0.01
+_SCALING_AT_MOST = 1e6
 
 
 def is_nifti_header(first: bytes) -> bool:
@@ -88,9 +89,10 @@ class _Header:
         try:
             header = kind(first[: kind.template_dtype.itemsize], check=False)
             magic = bytes(header["magic"])[:3]
-            shape = tuple(int(side) for side in header.get_data_shape())
-            dtype = np.dtype(header.get_data_dtype())
-            slope, intercept = header.get_slope_inter()
+            with np.errstate(invalid="ignore"):
+                shape = tuple(int(side) for side in header.get_data_shape())
+                dtype = np.dtype(header.get_data_dtype())
+                slope, intercept = header.get_slope_inter()
         except (HeaderDataError, ValueError, KeyError) as error:
             raise InputError("The NIfTI header makes no sense", "convert the CT again") from error
         if magic not in (b"n+1", b"n+2"):
@@ -104,8 +106,13 @@ class _Header:
         self.dtype = dtype
         self.slope = 1.0 if slope is None else float(slope)
         self.intercept = 0.0 if intercept is None else float(intercept)
+        if max(abs(self.slope), abs(self.intercept)) > _SCALING_AT_MOST:
+            raise InputError(
+                "The header scales its voxels beyond all Hounsfield units", "convert the CT again"
+            )
         self.offset = int(header["vox_offset"])
-        self.ras_from_ijk, self.findings = _affine(header)
+        with np.errstate(invalid="ignore"):  # a NaN is told where the geometry is judged
+            self.ras_from_ijk, self.findings = _affine(header)
 
     @property
     def voxel_bytes(self) -> int:
@@ -120,8 +127,7 @@ def _sizes(first: bytes) -> tuple[int, int]:
 def _affine(header: Any) -> tuple[NDArray[np.float64], tuple[Finding, ...]]:
     """The sform if it is set, else the qform; refused if neither is, flagged if pixdim disagrees."""
     remedy = "convert the CT from DICOM again with a tool that keeps position and spacing, e.g. dcm2niix"
-    with np.errstate(invalid="ignore"):  # a NaN there is told below
-        spacing_mm = np.asarray(header["pixdim"][1:4], dtype=np.float64)
+    spacing_mm = np.asarray(header["pixdim"][1:4], dtype=np.float64)
     if not (np.isfinite(spacing_mm).all() and (spacing_mm > 0).all()):
         given = " × ".join(f"{s:g}" for s in spacing_mm)
         raise GeometryError(f"The header gives a spacing of {given} mm", remedy)

@@ -181,3 +181,9 @@ def test_a_header_that_makes_no_sense_is_refused(nii):
     patched(nii, 70, "<h", 9999)
     with pytest.raises(InputError, match="no sense"):
         open_ct(nii)
+
+
+def test_an_absurd_scaling_is_refused(nii):
+    patched(nii, SLOPE, "<ff", 1.0, 1e30)
+    with pytest.raises(InputError, match="scales"):
+        open_ct(nii)
