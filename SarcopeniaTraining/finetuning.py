@@ -62,7 +62,7 @@ class Training:
     """State of one training; `save` and `load` keep all of it."""
 
     preset: FinetunePreset
-    network: torch.nn.Module
+    network: Any  # a torch module with `slice_logits`
     average: torch.optim.swa_utils.AveragedModel
     optimiser: torch.optim.Optimizer
     step: int = 0
@@ -143,7 +143,7 @@ def validate(training: Training, store: SlabStore, count: int) -> dict[str, floa
     import torch
     from monai.metrics.meandice import compute_dice
 
-    network = training.average.module
+    network: Any = training.average.module
     network.eval()
     margin = [(a - b) // 2 for a, b in zip(training.preset.slab_shape, training.preset.patch, strict=True)]
     cut = tuple(slice(m, m + p) for m, p in zip(margin, training.preset.patch, strict=True))
@@ -201,7 +201,7 @@ def _batches(training: Training, store: SlabStore) -> Iterator[tuple[torch.Tenso
     from torch.utils.data import DataLoader
 
     preset = training.preset
-    samples = SlabSamples(store, preset, slab_transforms(preset.patch))
+    samples: Any = SlabSamples(store, preset, slab_transforms(preset.patch))
     numbers = [
         list(range(step * preset.batch, (step + 1) * preset.batch))
         for step in range(training.step, preset.steps)

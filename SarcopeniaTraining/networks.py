@@ -51,7 +51,7 @@ def _slices_as_channels(fields: Mapping[str, Any]) -> torch.nn.Module:
     return SliceUnet()
 
 
-def library_unet(network: Mapping[str, Any], trained: torch.nn.Module) -> torch.nn.Module:
+def library_unet(network: Mapping[str, Any], trained: Any) -> torch.nn.Module:
     """The library's own U-Net, which needs no MONAI, with the weights of a trained one."""
     from SarcopeniaAssessLib.unet import UnetConfig, build_unet
 

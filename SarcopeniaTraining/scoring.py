@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from SarcopeniaAssessLib.ct_io import open_ct, read_label_map
 from SarcopeniaAssessLib.errors import MaskError, ModelError
+from SarcopeniaAssessLib.model_file import SegmentationNetwork
 from SarcopeniaAssessLib.models import ModelEntry, SegmentationModel, load_model
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.evaluation import SliceScore, score_ct
@@ -26,7 +28,7 @@ def load_run(run: str) -> SegmentationModel:
     preset = preset_from(json.loads((folder / "run.json").read_text())["preset"])
     training = Training.start(preset)
     training.load(folder / CHECKPOINT)
-    return SegmentationModel(training.average.module.eval(), _entry(preset))
+    return SegmentationModel(cast(SegmentationNetwork, training.average.module.eval()), _entry(preset))
 
 
 def _entry(preset: FinetunePreset) -> ModelEntry:

@@ -39,6 +39,9 @@ class SegmentationNetwork(Protocol):
     def slice_logits(self, image: Any, k: int) -> Any:
         """(b, 1, i, j, k) → (b, classes, i, j), of slice `k`."""
 
+    def state_dict(self) -> Mapping[str, Any]:
+        """Its tensors by name."""
+
 
 @dataclass(frozen=True)
 class ModelEntry:
@@ -194,7 +197,7 @@ def read_network(entry: ModelEntry, path: Path) -> nn.Module:
     import torch
 
     with torch.device("meta"):
-        network = ARCHITECTURES[entry.architecture["kind"]](entry.architecture)
+        network: nn.Module = ARCHITECTURES[entry.architecture["kind"]](entry.architecture)
     own = network.state_dict()
     with _opened(path) as weights:
         shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
@@ -208,7 +211,7 @@ def read_network(entry: ModelEntry, path: Path) -> nn.Module:
     return network.eval()
 
 
-def save_model(path: str | Path, network: nn.Module, entry: ModelEntry) -> ModelEntry:
+def save_model(path: str | Path, network: nn.Module | SegmentationNetwork, entry: ModelEntry) -> ModelEntry:
     """Write a network and its entry as one .safetensors file, whole or not at all.
 
     Returns

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.errors import DeviceError, ModelError
@@ -168,7 +168,7 @@ def load_model(name_or_path: str | Path | None = None, device: str = "cpu") -> S
     except (RuntimeError, AssertionError, ImportError):
         # torch tells a missing device, a missing driver and a full memory by several types.
         raise DeviceError(f"the model cannot be moved to {device}", "choose --device cpu") from None
-    return SegmentationModel(network, replace(entry, sha256=sha256))
+    return SegmentationModel(cast(SegmentationNetwork, network), replace(entry, sha256=sha256))
 
 
 def weights_path(entry: ModelEntry) -> Path:

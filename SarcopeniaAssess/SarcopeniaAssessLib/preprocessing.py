@@ -106,7 +106,14 @@ class Plane:
         if self.shape == self.slice_shape and np.allclose(matrix, np.eye(2)) and np.allclose(offset, 0):
             return source
         sampled = affine_transform(
-            source, matrix, offset, self.shape, np.float32, order=1, mode="constant", cval=outside
+            source,
+            matrix,
+            offset,
+            output_shape=self.shape,
+            output=np.float32,
+            order=1,
+            mode="constant",
+            cval=outside,
         )
         return np.asarray(sampled, np.float32)
 
@@ -117,7 +124,14 @@ class Plane:
         inverse = np.linalg.inv(self.slice_from_slab[:, :2])
         offset = -inverse @ self.slice_from_slab[:, 2]
         back = affine_transform(
-            image, inverse, offset, self.slice_shape, np.float32, order=1, mode="constant", cval=outside
+            image,
+            inverse,
+            offset,
+            output_shape=self.slice_shape,
+            output=np.float32,
+            order=1,
+            mode="constant",
+            cval=outside,
         )
         return np.asarray(back, np.float32)
 

@@ -18,7 +18,8 @@ class Convolution(nn.Conv3d):
     """A convolution that keeps the size, of volumes or of slices."""
 
     def __init__(self, inputs: int, outputs: int, kernel: Triple, *, bias: bool = False) -> None:
-        super().__init__(inputs, outputs, kernel, padding=tuple(n // 2 for n in kernel), bias=bias)
+        i, j, k = (n // 2 for n in kernel)
+        super().__init__(inputs, outputs, kernel, padding=(i, j, k), bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, i, j, k) or (b, c, i, j) → the same with other channels."""
@@ -33,7 +34,7 @@ class Upsampling(nn.ConvTranspose3d):
     def __init__(self, inputs: int, outputs: int, stride: Triple) -> None:
         super().__init__(inputs, outputs, stride, stride, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]  # never asked for another size
         """(b, c, i, j, k) or (b, c, i, j) → sides times the stride."""
         if x.dim() == 4:
             return functional.conv_transpose2d(x, self.weight[..., 0], stride=self.stride[:2])

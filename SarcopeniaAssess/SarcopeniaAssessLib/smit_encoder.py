@@ -130,7 +130,8 @@ class Block(nn.Module):
         return tokens + self._survive(self.mlp(self.norm2(tokens)))
 
     def _attend(self, tokens: Tensor) -> Tensor:
-        size: Triple = tuple(tokens.shape[1:4])
+        i, j, k = tokens.shape[1:4]
+        size: Triple = (i, j, k)
         window, shift = self._grid(size)
         padded: Triple = tuple(-(-n // w) * w for n, w in zip(size, window, strict=True))  # type: ignore[assignment]
         if padded != size:

@@ -73,7 +73,8 @@ class UnetConfig:
                 f"U-Net configuration: the fields are {', '.join(sorted(values))}",
                 "give in_channels, channels and strides",
             )
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**given)
 
 
 def build_unet(config: UnetConfig) -> SliceUnet:

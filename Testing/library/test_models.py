@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+
 from SarcopeniaAssessLib import models
 from SarcopeniaAssessLib.errors import DeviceError, ModelError, OutputError
 from SarcopeniaAssessLib.model_file import METADATA_KEY, read_entry

@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.smit import CONFIGURATIONS, SmitConfig, build_smit
 from SarcopeniaAssessLib.smit_checkpoints import INDEX, load_official_smit, official_name
@@ -27,7 +28,7 @@ from SarcopeniaAssessLib.smit_encoder import (
 LIBRARY = Path(__file__).resolve().parents[2] / "SarcopeniaAssess" / "SarcopeniaAssessLib"
 SHARED = Path(os.environ.get("SARCOPENIA_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "smit"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="no shared/smit here; set SARCOPENIA_SHARED")
-LAYERS = {"smit_network", "smit_encoder", "smit_decoder"}
+LAYERS = {"smit_network", "smit_encoder", "smit_decoder", "unet_network"}
 
 TINY = SmitConfig(embed_dim=4, depths=(2, 1, 2, 1), num_heads=(1, 1, 2, 2), drop_path_rate=0.0)
 THIN = SmitConfig(

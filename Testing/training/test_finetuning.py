@@ -96,8 +96,8 @@ def test_training_learns(cache):
     import torch
     from monai.losses import DiceCELoss
 
-    from SarcopeniaTraining.finetuning import SlabSamples, _plan
     from SarcopeniaTraining.augmentation import slab_transforms
+    from SarcopeniaTraining.finetuning import SlabSamples, _plan
     from SarcopeniaTraining.phantom.slabs import slab_store
 
     preset = dataclasses.replace(TINY, steps=1000, warmup_steps=1, precision="f32", learning_rate=5e-3)
