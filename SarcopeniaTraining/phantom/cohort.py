@@ -21,6 +21,7 @@ import numpy as np
 
 from SarcopeniaAssessLib.criteria import default_criterion, format_area
 from SarcopeniaAssessLib.errors import OutputError
+from SarcopeniaAssessLib.measurement import measure_slice
 from SarcopeniaAssessLib.output_lock import LOCK_FILE, FolderLock
 from SarcopeniaAssessLib.patient import Sex
 from SarcopeniaAssessLib.volume import CtVolume
@@ -216,12 +217,12 @@ def _series_facts(plan: CohortPlan, patient: Patient) -> SeriesFacts:
 
 
 def _facts(plan: CohortPlan, patient: Patient, drawn: Phantom) -> dict[str, Any]:
-    """A row of the manifest; no file's number differs from the row's."""
+    """A row of the manifest; areas and HU are measured as the library measures any mask."""
     wanted, facts, case = patient.wanted, patient.facts, patient.wanted.case
     volume = CtVolume.from_array(drawn.hu, patient.ras_from_ijk)
-    sma_cm2 = patient.area_cm2(drawn.muscle)
-    here = patient.grid.axes.view(drawn.muscle)[:, :, patient.level] > 0
+    mask = volume.canonical_slice_mask(drawn.muscle, patient.level)
     hu = volume.slab(patient.level, patient.level + 1)[:, :, 0]
+    measured = measure_slice(mask, volume.pixel_area_cm2, hu=hu)
     spacing_mm = [round(value, 6) for value in volume.spacing_mm]
     return {
         "case": case,
@@ -231,9 +232,9 @@ def _facts(plan: CohortPlan, patient: Patient, drawn: Phantom) -> dict[str, Any]
         "age_years": patient.person.age_years,
         "height_m": facts.height_m,
         "weight_kg": facts.weight_kg,
-        "sarcopenic": "yes" if is_sarcopenic(sma_cm2, wanted.sex) else "no",
-        "sma_cm2": float(format_area(sma_cm2, cutoff_cm2(wanted.sex), decimals=4)),
-        "mean_hu": round(float(hu[here].mean()), 2),
+        "sarcopenic": "yes" if is_sarcopenic(measured.sma_cm2, wanted.sex) else "no",
+        "sma_cm2": float(format_area(measured.sma_cm2, cutoff_cm2(wanted.sex), decimals=4)),
+        "mean_hu": round(measured.mean_hu or 0.0, 2),
         "l3_superior_mm": round(volume.slice_superior_mm(patient.level), 3),
         "l3_slice_from_feet": patient.level,
         "phase": patient.person.phase,

@@ -24,7 +24,7 @@ FIRST_COHORT_SEED = 1_000_000_000
 
 SLICE_MM = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 3.75, 5.0)
 _SLICE_SHARES = (0.05, 0.05, 0.05, 0.1, 0.15, 0.2, 0.1, 0.3)
-_MUSCULARITY = (0.3, 1.8)
+_MUSCULARITY = (0.4, 1.5)
 _COARSE_MM = 2.5
 _ATTEMPTS = 20
 
@@ -145,11 +145,12 @@ def cutoff_cm2(sex: Sex) -> float:
 
 
 def make_patient(seed: int, wanted: Wanted, plan: ScanPlan) -> Patient:
-    """Draw persons until one can have the wanted area; the first nearly always can."""
+    """Draw persons until one can have the wanted area; most can."""
+    target_cm2 = _target_cm2(np.random.default_rng([seed, wanted.number]), wanted)
     for attempt in range(_ATTEMPTS):
-        rng = np.random.default_rng([seed, wanted.number, attempt])
+        rng = np.random.default_rng([seed, wanted.number, 1 + attempt])
         patient = _candidate(rng, wanted, plan)
-        fitted = _fitted(patient, _target_cm2(rng, wanted))
+        fitted = _fitted(patient, target_cm2)
         if fitted is not None:
             return fitted
     raise CohortError(
@@ -262,7 +263,8 @@ def _fitted(patient: Patient, target_cm2: float) -> Patient | None:
     for _ in range(4):
         muscularity = _solve(coarse, aim, *_MUSCULARITY)
         area = exact(muscularity)
-        if is_sarcopenic(area, patient.wanted.sex) == patient.wanted.sarcopenic:
+        close = abs(area - target_cm2) < 0.03 * target_cm2
+        if close and is_sarcopenic(area, patient.wanted.sex) == patient.wanted.sarcopenic:
             return replace(patient, person=replace(patient.person, muscularity=muscularity))
         aim += 1.2 * (target_cm2 - area)
     return None
