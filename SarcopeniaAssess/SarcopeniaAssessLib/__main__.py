@@ -250,9 +250,11 @@ def run_group(group: click.Group, arguments: Sequence[str] | None = None) -> int
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(group.main(given, prog_name=PROGRAM, standalone_mode=False) or 0)
-    except BrokenPipeError:  # nobody listens any more; flushing at exit would complain of it
+    except OSError as error:  # standard output is closed or full; flushing at exit would complain again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        if not isinstance(error, BrokenPipeError):
+            complain(f"The output cannot be written ({error.strerror}); send it elsewhere, or give --out")
+        return 2
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted; what was finished is whole, go on with --resume")
         return _INTERRUPTED

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -235,7 +236,7 @@ def _start_worker(request: Request, workers: int) -> None:
     import torch
 
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-    quiet_libraries()
+    quiet_libraries().__enter__()  # for the process's whole life
     _bench = Bench(request)
 
 
@@ -245,13 +246,20 @@ def _work(task: Task) -> list[Outcome]:
     return list(_bench.outcomes(task))
 
 
-def quiet_libraries() -> None:
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
     """Silence what other libraries log or warn: it is no line of ours, and may quote a header."""
     import logging
     import warnings
 
-    warnings.simplefilter("ignore")
-    logging.disable(logging.CRITICAL)
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 def _warnings(record: dict[str, Any]) -> tuple[str, ...]:

@@ -23,12 +23,11 @@ def run(tasks: Sequence[Task], request: Request, console: Console, jobs: int = 1
     -------
     The exit status: 0 every case has a record, 1 some have, 2 none has.
     """
-    quiet_libraries()
     opened: AbstractContextManager[OutputFolder | None] = nullcontext()
     if request.out is not None:
         opened = OutputFolder(request.out, request.existing)
     try:
-        with opened as folder, console:
+        with quiet_libraries(), opened as folder, console:
             for _, found in outcomes(tasks, request, jobs):
                 for outcome in found:
                     console.show(_published(outcome, folder))

@@ -22,8 +22,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from SarcopeniaAssessLib.case_names import require_short
-from SarcopeniaAssessLib.errors import OutputError
+from SarcopeniaAssessLib.errors import OutputError, RecordError
 from SarcopeniaAssessLib.output_lock import FolderLock
+from SarcopeniaAssessLib.record import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,17 +120,15 @@ class OutputFolder:
                 "It is in the output folder already", "give --resume to keep it or --overwrite to replace it"
             )
         try:
-            record = read_json(place / RECORD)
-            is_accepted = record["review"]["state"] == "accepted"
-            asked_for(record)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            record = read_record(place / RECORD)
+        except RecordError as error:
             raise OutputError(
                 "What lies under its name in the output folder is no assessment that can be read",
                 "move it away, or give another --case or --out",
             ) from error
         if self.existing is Existing.RESUME:
             return record
-        if is_accepted:
+        if record["review"]["state"] == "accepted":
             raise OutputError(
                 "A person has accepted it, and what is accepted is never replaced",
                 "give another --case or --out, or leave --overwrite out",
@@ -231,7 +230,7 @@ class OutputFolder:
 
         for path in self.folder.glob(f"[!.]*/{RECORD}"):
             try:
-                yield path.parent.name, csv_row(read_json(path))
+                yield path.parent.name, csv_row(json.loads(path.read_text(encoding="utf-8")))
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # not ours, or damaged: neither row nor reason to stop
 
@@ -271,14 +270,6 @@ def require_same(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
             f"{'s' if len(differing) == 1 else ''} from what is asked for now",
             "give --overwrite to replace it, or another --case or --out",
         )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError("no JSON object")
-    return content
 
 
 def _csv_text(rows: Mapping[str, Mapping[str, Any]]) -> bytes:

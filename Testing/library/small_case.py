@@ -126,7 +126,7 @@ def record(**changes: Any) -> dict[str, Any]:
             "sma_interval_cm2": [139.1, 149.2],
             "mean_hu": 41.2,
             "sma_hu_m29_150_cm2": 142.8,
-            "smi_cm2_m2": 47.0,
+            "smi_cm2_m2": 143.96 / 1.75**2,
         },
         "status": {
             "criterion": "bhardwaj2025",
