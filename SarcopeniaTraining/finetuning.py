@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.models import ModelEntry, save_model
+from SarcopeniaAssessLib.models import ModelEntry, load_model, save_model
 from SarcopeniaTraining.augmentation import Sample, slab_transforms
-from SarcopeniaTraining.networks import library_unet, slice_network
+from SarcopeniaTraining.networks import library_unet, slice_network, take_weights
 from SarcopeniaTraining.phantom.slabs import FULL_SCALE, SlabPlan, SlabStore, slab_store
 
 if TYPE_CHECKING:
@@ -70,12 +70,14 @@ class Training:
 
     @classmethod
     def start(cls, preset: FinetunePreset) -> Training:
-        """A fresh network, seeded."""
+        """A network with fresh, seeded weights, or with those of the model that the preset starts from."""
         import torch
         from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
         torch.manual_seed(preset.seed)
         network = slice_network(preset.network)
+        if preset.start_from is not None:
+            take_weights(network, load_model(preset.start_from))
         average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(preset.average_decay))
         optimiser = torch.optim.AdamW(
             network.parameters(), preset.learning_rate, weight_decay=preset.weight_decay

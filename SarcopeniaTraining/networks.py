@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     import torch
 
+    from SarcopeniaAssessLib.models import SegmentationModel
+
 
 def slice_network(network: Mapping[str, Any]) -> torch.nn.Module:
     """A fresh network with `slice_logits(x, k)`: x (b, 1, i, j, s) → (b, classes, i, j) of slice k.
@@ -58,3 +60,21 @@ def library_unet(network: Mapping[str, Any], trained: Any) -> torch.nn.Module:
     own = build_unet(UnetConfig.from_mapping({k: v for k, v in network.items() if k != "kind"}))
     own.load_state_dict(trained.unet.state_dict())
     return own.eval()
+
+
+def take_weights(network: torch.nn.Module, model: SegmentationModel) -> None:
+    """Fill a fresh network with the weights of a model of the same configuration.
+
+    Raises
+    ------
+    ModelError
+        The model is another network.
+    """
+    own: Any = getattr(network, "unet", network)
+    try:
+        own.load_state_dict(model.network.state_dict())
+    except RuntimeError:
+        raise ModelError(
+            f"model {model.entry.name} is another network than the preset's",
+            "start from a model of the same configuration",
+        ) from None

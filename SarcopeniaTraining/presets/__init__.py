@@ -28,6 +28,8 @@ class FinetunePreset:
         Decay of the moving average of the weights, which is what is validated and exported.
     precision:
         "bf16" or "f32" for the forward pass.
+    start_from:
+        Name or .safetensors file of a model of the same network whose weights to start with.
     """
 
     name: str
@@ -49,6 +51,7 @@ class FinetunePreset:
     precision: str
     validate_every: int
     seed: int
+    start_from: str | None = None
 
 
 def preset_names() -> list[str]:

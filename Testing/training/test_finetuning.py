@@ -120,6 +120,25 @@ def test_an_exported_model_loads_with_its_entry_and_the_averaged_weights(whole_r
     assert np.allclose(model.network.state_dict()[name], tensor, atol=2e-3)
 
 
+def test_a_training_can_start_from_a_model(whole_run):
+    training, out = whole_run
+    entry = export(training, out)
+    started = Training.start(dataclasses.replace(TINY, start_from=str(out / entry.file)))
+    for name, tensor in started.network.state_dict().items():
+        assert np.allclose(tensor, training.average.module.state_dict()[name], atol=2e-3), name
+        assert tensor.equal(started.average.module.state_dict()[name]), name
+
+
+def test_a_start_from_another_network_is_refused(whole_run):
+    training, out = whole_run
+    entry = export(training, out)
+    wider = dataclasses.replace(
+        TINY, start_from=str(out / entry.file), network={**TINY.network, "mlp_ratio": 3.0}
+    )
+    with pytest.raises(ModelError, match="another network"):
+        Training.start(wider)
+
+
 def test_presets_state_command_cost_and_score():
     for name in preset_names():
         preset = load_preset(name)
