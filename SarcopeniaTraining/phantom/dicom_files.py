@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 SYNTHETIC = "SYNTHETIC: phantom drawn by a program, shows no patient. Research use only."
-_LOWEST_HU = -1024
+_LOWEST_HU, _HIGHEST_HU = -1024, 3071
 _CONTRAST = {"none": "NONE", "arterial": "SIMULATED ARTERIAL", "portal": "SIMULATED PORTAL"}
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:sarcopenia-assess:phantom")
 
@@ -63,6 +63,8 @@ def write_series(
     ras_from_ijk:
         Affine whose third axis runs from slice to slice; oblique and tilted ones are written as they are.
     """
+    if hu.min() < _LOWEST_HU or hu.max() > _HIGHEST_HU:
+        raise ValueError(f"HU {hu.min()}…{hu.max()} lie outside −1024…3071, which 12 bits hold")
     folder.mkdir()
     lps_from_ijk = np.diag([-1.0, -1.0, 1.0, 1.0]) @ ras_from_ijk
     slices = hu.shape[2]
