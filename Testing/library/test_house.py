@@ -25,7 +25,6 @@ READERS = {"nibabel", "SimpleITK", "pydicom", "PIL", "reportlab", "jsonschema", 
 
 TESTED_ELSEWHERE = {
     "__init__": ("test_criteria", "resource_path: whatever reads shipped data goes through it"),
-    "__main__": ("test_command", "the command as a person runs it, verbs and exit status"),
     "criteria_data": ("test_criteria", "the data and the rules that read them are one subject"),
     "dicom_attributes": ("test_dicom_series", "attributes are read where series are told apart"),
     "dicom_headers": ("test_dicom_series", "headers are read where series are told apart"),
