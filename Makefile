@@ -60,7 +60,7 @@ $(VENV)/inputs: FORCE | $(VENV)/place
 # Made anew where its Python no longer runs or where the folder has moved; one made by hand is adopted.
 $(VENV)/place: FORCE
 	@here="$$(pwd -P)"; \
-	if $(SUPPORTED) 2>/dev/null; then \
+	if { $(SUPPORTED) && $(PY) -c "import pip"; } 2>/dev/null; then \
 	  [ -e $@ ] || echo "$$here" > $@; \
 	  [ "$$(cat $@)" != "$$here" ] || exit 0; \
 	fi; \
