@@ -1,7 +1,7 @@
 """What a case is called: its input's file or folder name without extension, made safe for a folder.
 
-Nothing of a DICOM header goes into it. A name that is itself a DICOM UID, as archives call folders and
-files, would carry one into every result: a short hash of it stands for it, the same in every run.
+Nothing of a DICOM header goes into it. A name that is or holds a DICOM UID, as archives call folders and
+files, would carry it into every result: a short hash stands for the UID, the same in every run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONGEST_BYTES = 200
 """Of the 255 bytes that file systems allow; the rest is for what is written beside a case's folder."""
 
 _EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".dicom", ".ima", ".img", ".hdr")
-_UID = re.compile(r"[0-2](\.\d+){4,}")
+_UID = re.compile(r"(?<!\d)[0-2](?:\.\d+){4,}(?!\d)")
 _UNSAFE = re.compile(r"[^\w.-]+")
 _RESERVED = {"con", "prn", "aux", "nul", "assessments.csv"}
 _RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}
@@ -45,14 +45,18 @@ def safe_name(text: str) -> str:
     InputError
         Nothing of it is left.
     """
-    if _UID.fullmatch(text.strip()):
-        return f"case-{hashlib.sha256(text.strip().encode()).hexdigest()[:8]}"
+    text = _UID.sub(_hash, text)
     text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
     # Leading: dots hide, dashes look like options, and a spreadsheet would read = + - @ as a formula.
     name = _UNSAFE.sub("_", text).lstrip(".-").rstrip(".")
     if not name.strip("_"):
         raise InputError("The case's name has no letter or digit", "name it with --case NAME")
     return f"{name}_" if name.split(".")[0].lower() in _RESERVED or name.lower() in _RESERVED else name
+
+
+def _hash(uid: re.Match[str]) -> str:
+    digest = hashlib.sha256(uid.group().encode()).hexdigest()[:8]
+    return f"case-{digest}" if uid.group() == uid.string.strip() else digest
 
 
 def unique_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:

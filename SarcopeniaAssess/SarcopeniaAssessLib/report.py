@@ -176,7 +176,8 @@ def _draw_panel(
     y -= 9.5 * page.MM
     page.one_line(canvas, wording.area_text(record), (x, y), page.Type("VeraBd", 25, page.INK), width)
     y -= 4.5 * page.MM
-    interval = f"interval {wording.interval_text(record)}"
+    is_known = record["muscle"]["sma_interval_cm2"] is not None
+    interval = f"interval {wording.interval_text(record)}" if is_known else "interval not known"
     page.one_line(canvas, interval, (x, y), page.Type("Vera", 8, page.SOFT), width)
     y -= 2.5 * page.MM
     words, colour = wording.headline(record)

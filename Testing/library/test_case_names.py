@@ -40,13 +40,22 @@ def test_a_folder_given_as_a_dot_has_its_own_name(tmp_path, monkeypatch):
     assert case_name(".") == "series_4"
 
 
-@pytest.mark.parametrize("path", ["1.2.840.113619.2.55.3.4", "1.2.840.113619.2.55.3.4.dcm"])
+UID = "1.2.840.113619.2.55.3.4"
+
+
+@pytest.mark.parametrize("path", [UID, f"{UID}.dcm", f"CT.{UID}.dcm", f"CT_{UID}", f"series {UID} (2)"])
 def test_a_uid_never_becomes_a_name(path):
     name = case_name(f"archive/{path}")
-    assert name.startswith("case-")
-    assert "840" not in name.replace("case-", "", 1) or len(name) == 13
-    assert name == case_name("elsewhere/1.2.840.113619.2.55.3.4")
-    assert name != case_name("1.2.840.113619.2.55.3.5")
+    assert "113619" not in name
+    assert name == case_name(f"elsewhere/{path}")
+    assert name != case_name(f"elsewhere/{path.replace(UID, UID[:-1] + '5')}")
+    assert case_name(UID) == case_name(f"{UID}.dcm")
+    assert case_name(UID).startswith("case-")
+
+
+@pytest.mark.parametrize("name", ["study.2024", "v1.2.3", "10.11.2023", "2.5.mm.1.2"])
+def test_numbers_with_dots_are_no_uid(name):
+    assert case_name(name) == name
 
 
 @pytest.mark.parametrize("text", ["", "...", "---", "***", "_"])
