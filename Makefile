@@ -21,7 +21,7 @@ help:
 	@echo "make demo    install, then assess the sample CT: SMA, status, overlay, report"
 	@echo "make test    install every extra, then lint and tests"
 	@echo "make lint    ruff, mypy, import-linter"
-	@echo "make bench   speed and memory, as printed tables (minutes; wants 4 GB of disk in the temporary folder)"
+	@echo "make bench   speed and memory, as printed tables (minutes; and 0.6 GB in the temporary folder)"
 	@echo "make clean   remove .venv, caches and demo-output"
 
 demo: $(VENV)/runtime

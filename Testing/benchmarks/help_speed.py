@@ -36,7 +36,7 @@ def rows() -> list[Row]:
         *(
             Row(
                 " ".join(["sarcopenia", *verb, "--help"]),
-                _fastest("-c", _COMMAND, *verb, "--help") - bare,
+                _fastest(*_COMMAND, *verb, "--help") - bare,
                 "s",
                 AIM_S,
             )
