@@ -19,7 +19,7 @@ from SarcopeniaTraining.phantom.anatomy import Person
 from SarcopeniaTraining.phantom.generate import Grid, phantom
 
 FULL_SCALE = 65535
-GENERATOR = 1
+GENERATOR = 2
 """Raised whenever the same seed would draw another slab."""
 
 

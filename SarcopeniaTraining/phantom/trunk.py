@@ -58,7 +58,10 @@ class Wall:
         thick = np.clip(rng.normal(24 if male else 19, 5), 9, 36) * growth
         fat = person.fatty
         width = person.half_width_mm.mean * rng.uniform(0.36, 0.52)
-        front = np.degrees(np.arctan2(width / person.half_width_mm.mean, 0.93))
+        # The gap between the recti is wide in a third of elderly people (diastasis).
+        alba = float(np.exp(rng.uniform(np.log(1.5), np.log(45 if rng.random() < 0.35 else 14))))
+        edge = min(width + alba / 2, 0.7 * person.half_width_mm.mean)
+        front = np.degrees(np.arctan2(edge / person.half_width_mm.mean, 0.93))
         return cls(
             thickness=Along(float(thick), 0.12 * float(thick), Wave.random(rng, 60, 200)),
             front_fade_deg=(float(front + rng.uniform(-1, 5)), float(front + rng.uniform(8, 40))),
@@ -72,10 +75,10 @@ class Wall:
             line_at=(float(rng.uniform(0.28, 0.48)), float(rng.uniform(0.6, 0.8))),
             line_break=Wave.random(rng, 25, 120),
             rectus_mm=Along(
-                float(np.clip(rng.normal(10.5, 2.6), 4, 18) * growth), 0.8, Wave.random(rng, 50, 150)
+                float(np.clip(rng.normal(9.5, 2.8), 3.5, 18) * growth), 0.8, Wave.random(rng, 50, 150)
             ),
-            rectus_half_width=Along(float(width / 2), 2, Wave.random(rng, 80, 250)),
-            alba_mm=float(np.exp(rng.uniform(np.log(1.5), np.log(16)))),
+            rectus_half_width=Along(float(edge - alba / 2) / 2, 2, Wave.random(rng, 80, 250)),
+            alba_mm=alba,
             rectus_lift_mm=float(rng.uniform(0, 2)),
         )
 
@@ -211,7 +214,7 @@ def paint_ribs(person: Person, canvas: Canvas, ring: RingCoordinates, ribs: Ribs
 
 def paint_latissimus(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:
     """The lowest fibres of latissimus dorsi, a thin sheet outside the ring, in two of five people."""
-    rng = person.rng(5)
+    rng = person.rng(16)
     thick = np.float32(rng.uniform(2.5, 8) * person.growth())
     centre, spread = np.float32(rng.uniform(118, 140)), np.float32(rng.uniform(10, 20))
     if rng.random() > 0.4:

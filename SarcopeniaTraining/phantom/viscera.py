@@ -1,6 +1,6 @@
 """What lies inside the muscle ring: organs, bowel, vessels. All are drawn before the muscles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def paint_viscera(person: Person, canvas: Canvas, ring: RingCoordinates, wall: W
     _paint_solid_organs(person, canvas, ring, room)
     _paint_great_vessels(person, canvas, ring, room)
     rng = person.rng(10)
-    if rng.random() < 0.1:  # ascites fills what is left of the cavity near the wall
+    if rng.random() < 0.15:  # ascites fills what is left of the cavity near the wall
         rim = np.minimum(room.depth, np.float32(rng.uniform(3, 25)) - room.depth)
         empty = np.clip((-60 - canvas.hu) / 30, 0, 1)
         canvas.blend(canvas.share(rim) * empty, np.float32(room.fluid_hu), muscle=False)
@@ -149,82 +149,95 @@ def _paint_solid_organs(person: Person, canvas: Canvas, ring: RingCoordinates, r
 
 @dataclass(frozen=True)
 class _Loop:
+    """A piece of bowel: an ellipsoid that leans along the body, with its content."""
+
     centre: tuple[float, float, float]
     radii: tuple[float, float, float]
     tilt_deg: float
     lean: tuple[float, float]
+    kind: str
+    wall_mm: float
 
 
 def _loops(person: Person, rng: np.random.Generator) -> list[_Loop]:
-    """Colon on both flanks and in front, small bowel anywhere."""
+    """Colon on both flanks and in front, small bowel anywhere.
+
+    Distended colon lies against the wall with its own wall stretched to a millimetre or two: the
+    network must learn that muscle may be all there is between gas and subcutaneous fat.
+    """
     a, b = person.half_width_mm.mean, person.half_depth_mm.mean
+    fluid = "contrast" if rng.random() < 0.3 else "fluid"
+    small = ("gas", "stool", fluid, "fluid", "collapsed", "level")
+    large = ("gas", "gas", "level", "level", "stool", fluid, "soft")
+
+    def loop(
+        x: float, y: float, r: float, shape: tuple[float, float, float], kinds: tuple[str, ...]
+    ) -> _Loop:
+        kind = str(rng.choice(kinds))
+        thin = kind in ("gas", "level") and r > 16
+        return _Loop(
+            (float(x * a), float(y * b), float(rng.normal(0, 38))),
+            (r * shape[0], r * shape[1], shape[2]),
+            float(rng.normal(0, 25)),
+            (float(rng.normal(0, 0.2)), float(rng.normal(0, 0.2))),
+            kind,
+            float(rng.uniform(0.7, 1.8) if thin else rng.uniform(1.2, 3.5)),
+        )
+
     found = []
-    for side in (-1, 1):
-        r = rng.uniform(9, 34)
+    for side in (-1, 1):  # ascending and descending colon
+        r, flat = rng.uniform(9, 38), rng.uniform(0.7, 1.4)
         found.append(
-            _Loop(
-                (side * rng.uniform(0.5, 0.75) * a, rng.uniform(-0.3, 0.4) * b, rng.normal(-20, 30)),
-                (r, r * rng.uniform(0.6, 1.1), rng.uniform(60, 130)),
-                rng.uniform(0, 90),
-                tuple(rng.normal(0, 0.12, 2)),
+            loop(
+                side * rng.uniform(0.5, 0.78),
+                rng.uniform(-0.3, 0.45),
+                r,
+                (1, flat, rng.uniform(60, 130)),
+                large,
             )
         )
-    for _ in range(int(rng.integers(0, 4))):  # transverse colon under the front wall
-        r = rng.uniform(12, 30)
+    for _ in range(int(rng.integers(0, 5))):  # transverse colon under the front wall
+        r, wide = rng.uniform(12, 34), rng.uniform(1, 2.4)
         found.append(
-            _Loop(
-                (rng.uniform(-0.5, 0.5) * a, rng.uniform(0.45, 0.7) * b, rng.normal(10, 40)),
-                (r * rng.uniform(1, 2.4), r, rng.uniform(18, 40)),
-                rng.normal(0, 20),
-                tuple(rng.normal(0, 0.2, 2)),
-            )
+            loop(rng.uniform(-0.6, 0.6), rng.uniform(0.45, 0.75), r, (wide, 1, rng.uniform(18, 45)), large)
         )
     for _ in range(int(rng.integers(4, 26))):
-        r = rng.uniform(7, 19)
-        found.append(
-            _Loop(
-                (rng.uniform(-0.65, 0.65) * a, rng.uniform(-0.05, 0.75) * b, rng.uniform(-60, 60)),
-                (r * rng.uniform(1, 2.6), r, rng.uniform(12, 45)),
-                rng.uniform(0, 180),
-                tuple(rng.normal(0, 0.3, 2)),
-            )
-        )
+        r, wide = rng.uniform(7, 19), rng.uniform(1, 2.6)
+        piece = loop(rng.uniform(-0.7, 0.7), rng.uniform(-0.1, 0.8), r, (wide, 1, rng.uniform(12, 45)), small)
+        found.append(replace(piece, tilt_deg=float(rng.uniform(0, 180))))
     return found
 
 
 def _paint_bowel(person: Person, canvas: Canvas, ring: RingCoordinates, room: Cavity) -> None:
     rng = person.rng(14)
     wall_hu = rng.uniform(25, 60) if person.phase == "none" else rng.uniform(50, 125)
-    oral = rng.random() < 0.3
     for loop in _loops(person, rng):
         x, y, z = loop.centre
         part = canvas.near(x, y, max(loop.radii[:2]) + 14)
-        seed = int(rng.integers(2**31))
-        thick, cut = np.float32(rng.uniform(1.2, 3.5)), np.float32(rng.choice([-0.5, 0.5, 2.0]))
-        kind = str(
-            rng.choice(["gas", "stool", "fluid", "contrast" if oral else "fluid", "collapsed", "level"])
-        )
+        seed, cut = int(rng.integers(2**31)), np.float32(rng.choice([-0.5, 0.4, 0.8]))
         if part is None or part.misses(part.z - z, loop.radii[2]):
             continue
         dz = part.z - np.float32(z)
         u, v = rotated(
-            part.x - np.float32(x) - loop.lean[0] * dz,
-            part.y - np.float32(y) - loop.lean[1] * dz,
+            part.x - np.float32(x) - np.float32(loop.lean[0]) * dz,
+            part.y - np.float32(y) - np.float32(loop.lean[1]) * dz,
             loop.tilt_deg,
         )
         local = np.random.default_rng(seed)
-        depth = ellipsoid(u, v, dz, loop.radii) + 2 * Wave.random(local, 12, 50)(u) * Wave.random(
-            local, 12, 50
-        )(v)
+        depth = ellipsoid(u, v, dz, loop.radii)
+        depth = depth + 2 * Wave.random(local, 12, 50)(u) * Wave.random(local, 12, 50)(v)
         depth = np.minimum(depth, _like(canvas, part, room.depth) + cut)
         part.paint(depth, np.float32(wall_hu), muscle=False)
-        _fill(part, depth - thick, kind, np.float32(y), local)
+        _fill(part, depth - np.float32(loop.wall_mm), loop.kind, np.float32(y), local)
 
 
 def _fill(part: Canvas, depth: Field, kind: str, y: np.float32, rng: np.random.Generator) -> None:
-    """Lay the content of a loop: gas, stool, fluid, oral contrast, or fluid under gas."""
+    """Lay the content of a loop: gas, stool, fluid, oral contrast, fluid under gas, or soft matter."""
     if kind == "collapsed":
         part.paint(depth - np.float32(2), np.float32(rng.uniform(20, 60)), muscle=False)
+        return
+    if kind == "soft":  # full of what looks like muscle
+        part.paint(depth, np.float32(rng.uniform(25, 65)), muscle=False)
         return
     fluid = np.float32(rng.uniform(180, 500) if kind == "contrast" else rng.uniform(-5, 45))
     part.paint(depth, np.float32(-950) if kind == "gas" else fluid, muscle=False)
