@@ -261,6 +261,7 @@ def export(training: Training, out: Path) -> ModelEntry:
             "seed": preset.seed,
             "steps": training.step,
             "minutes": round(training.seconds / 60),
+            "start_from": preset.start_from,
             "phantom_seeds": f"{preset.train_seeds[0]}…{sum(preset.train_seeds) - 1}",
         },
     )

@@ -88,9 +88,14 @@ def cli() -> None:
     "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Inputs at a time.", show_default=True
 )
 @click.option("--cluster", metavar="auto|ADDRESS", help="Not yet there; use --jobs.")
+@click.option("--keep-identity", is_flag=True, help="Not yet of use: no DICOM results are written so far.")
 @_with(_OUTPUT)
-def assess(inputs: tuple[str, ...], jobs: int, cluster: str | None, **options: Any) -> int:
+def assess(
+    inputs: tuple[str, ...], jobs: int, cluster: str | None, keep_identity: bool, **options: Any
+) -> int:
     """Assess CTs: NIfTI, NRRD or MetaImage files, DICOM files or folders."""
+    if keep_identity:
+        click.echo(f"{PROGRAM}: --keep-identity has no effect: no DICOM results are written so far", err=True)
     if cluster is not None:
         raise click.UsageError("--cluster comes with a later version; use --jobs N on one computer")
     if options["case"] is not None and len(inputs) > 1:

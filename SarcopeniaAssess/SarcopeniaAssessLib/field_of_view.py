@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.measurement import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
+from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,6 +20,7 @@ SPACING_RANGE_MM = (0.2, 10.0)
 GAP_FACTOR = 1.5
 """A distance between slices that exceeds its neighbours' median by this factor is a gap."""
 _ROUNDING_MM = 1e-3
+_MM2_PER_CM2 = 100.0
 
 
 @dataclass(frozen=True)
@@ -120,3 +121,34 @@ def slice_normal(ras_from_canonical: NDArray[np.float64]) -> NDArray[np.float64]
 def tilt_deg(ras_from_canonical: NDArray[np.float64]) -> float:
     """Angle between the canonical slices' normal and superior, 0–90°."""
     return float(np.degrees(np.arccos(np.clip(abs(slice_normal(ras_from_canonical)[2]), 0.0, 1.0))))
+
+
+def pixel_area_cm2(ras_from_ijk: NDArray[Any], slice_axis: int) -> float:
+    """Area of one pixel: |column × row| of the two in-plane vectors of the affine.
+
+    Parameters
+    ----------
+    ras_from_ijk:
+        (4, 4) affine in mm, any handedness, rotation, spacing or shear.
+    slice_axis:
+        The array axis (0, 1 or 2) that runs from slice to slice; the other two span the pixel.
+
+    Raises
+    ------
+    GeometryError
+        The affine is not a finite 4×4, the axis is not 0, 1 or 2, or the pixel has no area.
+    """
+    affine = np.asarray(ras_from_ijk, dtype=np.float64)
+    if affine.shape != (4, 4) or not np.isfinite(affine).all():
+        raise GeometryError(
+            "The affine is not a finite 4×4 matrix", "export the image again with its geometry"
+        )
+    if slice_axis not in (0, 1, 2):
+        raise GeometryError(f"Slice axis {slice_axis} does not exist", "give 0, 1 or 2")
+    column, row = (affine[:3, axis] for axis in range(3) if axis != slice_axis)
+    area_mm2 = float(np.linalg.norm(np.cross(column, row)))
+    if area_mm2 <= 0.0:
+        raise GeometryError(
+            "The affine gives a pixel without area", "export the image again with its geometry"
+        )
+    return area_mm2 / _MM2_PER_CM2

@@ -24,6 +24,11 @@ PADDING_BELOW_HU = -1500
 PADDING_HU = -2048
 """What a reader writes where the header declares a pixel to be padding."""
 
+MUSCLE_HU_LOW = -29
+"""Lower bound of skeletal muscle, inclusive (Mitsiopoulos 1998; the convention of the L3 literature)."""
+MUSCLE_HU_HIGH = 150
+"""Upper bound of skeletal muscle, inclusive."""
+
 _NOT_AIR_HU = -300
 _SAMPLE_VOXELS = 1 << 20
 _LABELS_AT_MOST = 130

@@ -12,16 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SarcopeniaAssessLib.errors import GeometryError, MaskError, PatientError
-
-MUSCLE_HU_LOW = -29
-"""Lower bound of skeletal muscle, inclusive (Mitsiopoulos 1998; the convention of the L3 literature)."""
-MUSCLE_HU_HIGH = 150
-"""Upper bound of skeletal muscle, inclusive."""
+from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 
 READER_VARIABILITY = 0.019
 """One reader measuring the same CT twice, mostly by choosing another slice (Perthen 2018: 1.9 %)."""
 
-_MM2_PER_CM2 = 100.0
 _HEIGHT_RANGE_M = (0.5, 2.5)
 
 
@@ -39,37 +34,6 @@ class Measurement:
     """`sma_cm2` divided by the square of the height in metres."""
 
 
-def pixel_area_cm2(ras_from_ijk: NDArray[Any], slice_axis: int) -> float:
-    """Area of one pixel: |column × row| of the two in-plane vectors of the affine.
-
-    Parameters
-    ----------
-    ras_from_ijk:
-        (4, 4) affine in mm, any handedness, rotation, spacing or shear.
-    slice_axis:
-        The array axis (0, 1 or 2) that runs from slice to slice; the other two span the pixel.
-
-    Raises
-    ------
-    GeometryError
-        The affine is not a finite 4×4, the axis is not 0, 1 or 2, or the pixel has no area.
-    """
-    affine = np.asarray(ras_from_ijk, dtype=np.float64)
-    if affine.shape != (4, 4) or not np.isfinite(affine).all():
-        raise GeometryError(
-            "The affine is not a finite 4×4 matrix", "export the image again with its geometry"
-        )
-    if slice_axis not in (0, 1, 2):
-        raise GeometryError(f"Slice axis {slice_axis} does not exist", "give 0, 1 or 2")
-    column, row = (affine[:3, axis] for axis in range(3) if axis != slice_axis)
-    area_mm2 = float(np.linalg.norm(np.cross(column, row)))
-    if area_mm2 <= 0.0:
-        raise GeometryError(
-            "The affine gives a pixel without area", "export the image again with its geometry"
-        )
-    return area_mm2 / _MM2_PER_CM2
-
-
 def measure_slice(
     mask: NDArray[Any],
     pixel_area_cm2: float,
@@ -84,7 +48,7 @@ def measure_slice(
     mask:
         (I, J), boolean or 0/1. An empty mask has an area of 0 cm² and no mean.
     pixel_area_cm2:
-        Area of one pixel in cm²: `pixel_area_cm2()` or `CtVolume.pixel_area_cm2`.
+        Area of one pixel in cm²: `geometry.pixel_area_cm2()` or `CtVolume.pixel_area_cm2`.
     hu:
         (I, J) Hounsfield units of the same slice, as stored (not smoothed, not clipped); `None`: unknown.
     height_m:

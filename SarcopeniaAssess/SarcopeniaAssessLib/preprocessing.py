@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SarcopeniaAssessLib.errors import GeometryError, ModelError
+from SarcopeniaAssessLib.hounsfield import AIR_HU
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from SarcopeniaAssessLib.volume import CtVolume
-
-AIR_HU = -1024
 
 
 @dataclass(frozen=True)

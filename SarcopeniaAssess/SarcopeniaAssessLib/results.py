@@ -66,6 +66,7 @@ class OutputFolder:
         self._lock: FolderLock | None = None
         self._is_new = False
         self._rows: dict[str, dict[str, Any]] = {}
+        self._published: set[str] = set()
 
     def __enter__(self) -> Self:
         with _as_output_error():
@@ -172,11 +173,17 @@ class OutputFolder:
         Raises
         ------
         OutputError
-            The disk is full or refuses; the case has not appeared then.
+            The disk is full or refuses, or another input of this run has the name already; the case has
+            not appeared then.
         """
         from SarcopeniaAssessLib.report import csv_row
 
         case = record["case"]
+        if case in self._published:
+            shutil.rmtree(part, ignore_errors=True)
+            raise OutputError(
+                "Another input of this run has the same name and was written", "assess this one with --case"
+            )
         rows = {**self._rows, case: csv_row(record)}
         old = self.folder / f".{case}.{_OLD}"
         table = self.folder / f".{TABLE}.{_PART}-{os.getpid()}"
@@ -197,6 +204,7 @@ class OutputFolder:
             raise
         shutil.rmtree(old, ignore_errors=True)
         self._rows = rows
+        self._published.add(case)
 
     def _require_writable(self) -> None:
         probe = self.folder / f".probe.{_PART}-{os.getpid()}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SarcopeniaAssessLib.errors import DeviceError
+from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaAssessLib.preprocessing import Slab, SlabPreset, make_slab
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.models import SegmentationModel
     from SarcopeniaAssessLib.volume import CtVolume
 
-MUSCLE_HU = (-29.0, 150.0)
 SMOOTHING_PIXELS = 0.6
 SMALLEST_PIECE_PIXELS = 12
 SMALLEST_OUTLINE_MM2 = 60.0
@@ -181,7 +181,7 @@ def carve(outline: NDArray[np.bool_], hu: NDArray[Any]) -> tuple[NDArray[np.bool
     from scipy.ndimage import gaussian_filter
 
     smooth = gaussian_filter(np.asarray(hu, np.float32), SMOOTHING_PIXELS)
-    inside = outline & (smooth >= MUSCLE_HU[0]) & (smooth <= MUSCLE_HU[1])
+    inside = outline & (smooth >= MUSCLE_HU_LOW) & (smooth <= MUSCLE_HU_HIGH)
     kept = _large_pieces(inside, SMALLEST_PIECE_PIXELS)
     return kept, int(inside.sum() - kept.sum())
 

@@ -19,6 +19,7 @@ from SarcopeniaAssessLib.geometry import (
     CanonicalAxes,
     check_geometry,
     is_gap,
+    pixel_area_cm2,
     slice_normal,
     spacing_mm,
     tilt_deg,
@@ -187,8 +188,7 @@ class CtVolume:
     @property
     def pixel_area_cm2(self) -> float:
         """Area of one pixel of an axial slice: |column × row|, right for oblique and sheared affines."""
-        columns = self.ras_from_canonical[:3, :2]
-        return float(np.linalg.norm(np.cross(columns[:, 0], columns[:, 1]))) / 100.0
+        return pixel_area_cm2(self.ras_from_canonical, 2)
 
     def slice_centre_mm(self, k: int) -> NDArray[np.float64]:
         """RAS position of the centre of canonical slice k, shape (3,), exact in uneven series too."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SarcopeniaAssessLib.geometry import CanonicalAxes
+from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates, ring_coordinates
 from SarcopeniaTraining.phantom.back import paint_back, paint_midline_ligament, paint_spine
 from SarcopeniaTraining.phantom.painting import Canvas
@@ -21,7 +22,6 @@ from SarcopeniaTraining.phantom.trunk import (
 )
 from SarcopeniaTraining.phantom.viscera import paint_viscera
 
-MUSCLE_HU = (-29.0, 150.0)
 _AXIS_LETTERS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 
 
@@ -222,5 +222,5 @@ def phantom(person: Person, grid: Grid, scanner: Scanner | None = None) -> Phant
 def truth_of(canvas: Canvas, clean: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Outline, and muscle: the outline where the noise-free HU are −29…150."""
     outline = canvas.outline > 0.5
-    muscle = outline & (clean >= MUSCLE_HU[0]) & (clean <= MUSCLE_HU[1])
+    muscle = outline & (clean >= MUSCLE_HU_LOW) & (clean <= MUSCLE_HU_HIGH)
     return outline.astype(np.uint8), muscle.astype(np.uint8)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from SarcopeniaAssessLib.criteria import StatusValue, default_criterion, judge, load_criteria
 from SarcopeniaAssessLib.errors import SarcopeniaError
-from SarcopeniaAssessLib.measurement import Measurement, pixel_area_cm2
+from SarcopeniaAssessLib.geometry import pixel_area_cm2
+from SarcopeniaAssessLib.measurement import Measurement
 from SarcopeniaAssessLib.patient import PatientFacts, Sex
 from SarcopeniaTraining.phantom.anatomy import Person
 from SarcopeniaTraining.phantom.generate import Grid, Phantom

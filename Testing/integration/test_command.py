@@ -164,6 +164,12 @@ def test_measure_counts_by_hand(run, files, tmp_path):
     assert (tmp_path / "out" / "mine" / "report.pdf").is_file()
 
 
+def test_keep_identity_is_taken_and_says_that_it_has_nothing_to_keep_yet(run, files):
+    status, out, err = run(files / "good.nii.gz", "--keep-identity")
+    assert (status, out) == (0, LINE)
+    assert "no effect" in err
+
+
 def test_a_case_may_be_named(run, files):
     assert run(files / "good.nii.gz", "--case", "number 7")[1].startswith("number_7  SMA")
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from SarcopeniaAssessLib.errors import GeometryError, MaskError, PatientError
-from SarcopeniaAssessLib.measurement import Measurement, area_interval_cm2, measure_slice, pixel_area_cm2
+from SarcopeniaAssessLib.geometry import pixel_area_cm2
+from SarcopeniaAssessLib.measurement import Measurement, area_interval_cm2, measure_slice
 
 
 def affine(*columns_mm, origin=(-83.0, 41.0, 712.0)):

@@ -57,6 +57,18 @@ def test_a_case_appears_with_its_row(tmp_path):
     assert float(rows(out)[0]["sma_cm2"]) == 143.96
 
 
+@pytest.mark.parametrize("existing", [Existing.REFUSE, Existing.OVERWRITE])
+def test_a_second_input_of_the_same_run_never_replaces_the_first(tmp_path, existing):
+    with OutputFolder(tmp_path, existing) as folder:
+        first, second = record(), {**record(), "id": "11111111-7c0e-4f0e-9a53-1f6b2c3d4e5f"}
+        staged = folder.stage("one", writer(first))
+        folder.publish(*staged)
+        with pytest.raises(OutputError, match="same name"):
+            folder.publish(*folder.stage("one", writer(second)))
+    assert names(tmp_path) == ["assessments.csv", "one"]
+    assert json.loads((tmp_path / "one" / "assessment.json").read_text())["id"] == first["id"]
+
+
 def test_rows_of_earlier_runs_are_kept_and_sorted(tmp_path):
     make(tmp_path, record(case="b"), record(case="c"))
     make(tmp_path, record(case="a", muscle={"sma_cm2": 150.25}))
