@@ -34,9 +34,11 @@ class SlabPreset:
     slice_mm:
         Distance between the slab's slices. Between native slices, linear interpolation.
     slices:
-        Odd number of slices; the middle one is the native slice at L3.
+        Number of slices; the native slice at L3 has the index `middle` (slices // 2).
     hu_low, hu_high:
         HU mapped to 0 and 1; clipped outside (paper: −175…250).
+    tile:
+        Side of the windows, overlapping by half, in which the network sees the plane; None: all at once.
     """
 
     in_plane_mm: float
@@ -44,19 +46,20 @@ class SlabPreset:
     slices: int
     hu_low: float = -175.0
     hu_high: float = 250.0
+    tile: int | None = None
 
     def __post_init__(self) -> None:
         valid = (
             0.2 <= self.in_plane_mm <= 10
             and 0.2 <= self.slice_mm <= 20
             and self.slices >= 1
-            and self.slices % 2 == 1
             and self.hu_low < self.hu_high
+            and (self.tile is None or self.tile >= 1)
         )
         if not valid:
             raise ModelError(
                 f"the model's preprocessing is not usable ({self})",
-                "take a model whose slices are odd and whose spacings lie within 0.2–10 mm",
+                "take a model whose spacings lie within 0.2–10 mm in the plane, 0.2–20 mm along the body",
             )
 
     @classmethod
@@ -72,6 +75,11 @@ class SlabPreset:
     def to_mapping(self) -> dict[str, Any]:
         """Values for the `preprocessing` part of a model's entry."""
         return asdict(self)
+
+    @property
+    def middle(self) -> int:
+        """Index of the slab's native slice."""
+        return self.slices // 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +150,7 @@ class Slab:
     Attributes
     ----------
     image:
-        (i, j, s) float32, 0…1; s = slices // 2 is the native slice.
+        (i, j, s) float32, 0…1; s = `preset.middle` is the native slice.
     ras_from_slab:
         (4, 4), mm.
     plane:
@@ -204,13 +212,12 @@ def make_slab(volume: CtVolume, slice_from_feet: int, preset: SlabPreset) -> Sla
     step = np.asarray(volume.ras_from_canonical)[:3, 2]
     normal = np.cross(ras[:3, 0], ras[:3, 1])
     step_mm = abs(float(step @ normal) / float(np.linalg.norm(normal)))
-    half = preset.slices // 2
     last = volume.slice_count - 1
     wanted = [
-        float(np.clip(slice_from_feet + n * preset.slice_mm / step_mm, 0, last))
-        for n in range(-half, half + 1)
+        float(np.clip(slice_from_feet + (n - preset.middle) * preset.slice_mm / step_mm, 0, last))
+        for n in range(preset.slices)
     ]
-    wanted[half] = float(slice_from_feet)
+    wanted[preset.middle] = float(slice_from_feet)
     start, stop = int(np.floor(min(wanted))), int(np.ceil(max(wanted))) + 1
     native = volume.slab(start, stop)
     layers = []
@@ -223,5 +230,5 @@ def make_slab(volume: CtVolume, slice_from_feet: int, preset: SlabPreset) -> Sla
     image = np.stack(layers, axis=-1)
     image = np.clip((image - preset.hu_low) / (preset.hu_high - preset.hu_low), 0, 1)
     ras[:3, 2] = step * (preset.slice_mm / step_mm)
-    ras[:3, 3] += step * slice_from_feet - ras[:3, 2] * half
+    ras[:3, 3] += step * slice_from_feet - ras[:3, 2] * preset.middle
     return Slab(image.astype(np.float32), ras, plane)

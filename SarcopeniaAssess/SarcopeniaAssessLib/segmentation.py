@@ -16,6 +16,7 @@ import numpy as np
 from SarcopeniaAssessLib.errors import DeviceError
 from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaAssessLib.preprocessing import Slab, SlabPreset, make_slab
+from SarcopeniaAssessLib.tiling import slice_logits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +102,7 @@ def segment_slices(
     preset = SlabPreset.from_mapping(model.entry.preprocessing)
     slabs = [make_slab(volume, k, preset) for k in levels]
     prepared = time.perf_counter()
-    logits = [_outline_logits(slab, model, device) for slab in slabs]
+    logits = [_outline_logits(slab, preset, model, device) for slab in slabs]
     ran = time.perf_counter()
     results = []
     for k, slab, logit in zip(levels, slabs, logits, strict=True):
@@ -127,7 +128,9 @@ def segment_slice(
     return segment_slices(volume, [level], model, device)[0]
 
 
-def _outline_logits(slab: Slab, model: SegmentationModel, device: str) -> NDArray[np.float32]:
+def _outline_logits(
+    slab: Slab, preset: SlabPreset, model: SegmentationModel, device: str
+) -> NDArray[np.float32]:
     """Logit of muscle against everything else, (i, j) on the slab's grid; the network sees the body only."""
     import torch
 
@@ -136,7 +139,7 @@ def _outline_logits(slab: Slab, model: SegmentationModel, device: str) -> NDArra
     try:
         with torch.inference_mode():
             image = torch.from_numpy(np.ascontiguousarray(slab.image[window])[None, None]).to(device)
-            logits: Any = model.network.slice_logits(image, slab.image.shape[-1] // 2)
+            logits = slice_logits(model.network, image, preset.middle, preset.tile)
             margin[window] = (logits[0, 1] - logits[0, 0]).float().cpu().numpy()
     except torch.OutOfMemoryError:
         raise DeviceError(f"the memory of {device} does not suffice", "choose --device cpu") from None

@@ -110,6 +110,15 @@ def test_neighbours_are_interpolated_between_native_slices():
     assert layers == pytest.approx([48, 80, 112], abs=0.01)
 
 
+def test_of_an_even_number_of_slices_the_native_one_is_the_upper_middle():
+    hu = np.stack([np.full((20, 24), v, np.int16) for v in (0, 40, 80, 120, 160)], -1)
+    hu[0, 0] = -1000
+    volume = CtVolume.from_array(hu, np.diag([1.3, 1.3, 5.0, 1]))
+    slab = make_slab(volume, 2, SlabPreset(in_plane_mm=1.3, slice_mm=2.5, slices=4))
+    assert slab.image[10, 12] * 425 - 175 == pytest.approx([40, 60, 80, 100], abs=0.01)
+    assert slab.ras_from_slab[2, 3] == pytest.approx(10 - 2 * 2.5)
+
+
 class CountingSource:
     """A source that remembers what was decoded."""
 
@@ -154,7 +163,7 @@ def test_all_48_storage_orders_give_the_same_slab():
             assert np.allclose(image, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"slices": 4}, {"in_plane_mm": 0.0}, {"hu_low": 300.0}])
+@pytest.mark.parametrize("wrong", [{"slices": 0}, {"tile": 0}, {"in_plane_mm": 0.0}, {"hu_low": 300.0}])
 def test_an_unusable_preset_cannot_exist(wrong):
     with pytest.raises(ModelError):
         SlabPreset(**{"in_plane_mm": 1.3, "slice_mm": 5.0, "slices": 3, **wrong})
