@@ -58,4 +58,5 @@ def slice_logits(network: Any, image: Tensor, k: int, tile: int | None = None) -
             count[a : a + tile, b : b + tile] += 1
     assert total is not None
     assert count is not None
-    return (total / count)[:, :, before[0] : before[0] + i, before[1] : before[1] + j]
+    average: Tensor = total / count
+    return average[:, :, before[0] : before[0] + i, before[1] : before[1] + j]
