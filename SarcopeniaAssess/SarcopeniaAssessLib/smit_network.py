@@ -5,6 +5,7 @@ Imported only where a network is built (see docs/adr/0003): torch stands at file
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,6 +13,7 @@ from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.smit import SmitConfig
 from SarcopeniaAssessLib.smit_decoder import SmitDecoder
 from SarcopeniaAssessLib.smit_encoder import SmitEncoder
+from SarcopeniaAssessLib.smit_slice import slice_inference
 
 
 class Smit(nn.Module):
@@ -55,12 +57,16 @@ class Smit(nn.Module):
     def slice_logits(self, image: Tensor, k: int) -> Tensor:
         """Logits of slice `k` alone: (b, out_channels, i, j), equal to `forward(image)[..., k]`.
 
-        A slice-wise decoder (thin slab) runs on that slice alone; batch norm in training then sees that
-        slice alone. Other decoders run on the whole image.
+        In eval mode without gradients only what the slice depends on is computed (`smit_slice`; batch norm
+        only). In training a slice-wise decoder (thin slab) runs on that slice alone, whose batch norm then
+        sees nothing else; other decoders run on the whole image.
         """
         i, j, slices = self._checked_size(image)
         if not 0 <= k < slices:
             raise IndexError(f"slice {k} of an image with {slices} slices")
+        local = self.config.decoder_norm == "batch" and not self.training and not torch.is_grad_enabled()
+        if local:
+            return slice_inference(self, self.config)(self._padded(image), k)[:, :, :i, :j]
         if not self.config.decoder_is_slicewise:
             return self.forward(image)[..., k]
         image = self._padded(image)
