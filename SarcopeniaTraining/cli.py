@@ -14,8 +14,8 @@ from SarcopeniaAssessLib.__main__ import run_group
 
 TRAINING_VERBS = {
     "phantom": ("SarcopeniaTraining.phantom.command:phantom", "Draw phantom CTs with their exact truth."),
-    "finetune": ("SarcopeniaTraining.training_commands:finetune", "Train a segmentation network."),
-    "evaluate": ("SarcopeniaTraining.training_commands:evaluate", "Score a model or a training run."),
+    "finetune": ("SarcopeniaTraining.finetuning_command:finetune", "Train a segmentation network."),
+    "evaluate": ("SarcopeniaTraining.evaluation_command:evaluate", "Score a model or a training run."),
 }
 
 

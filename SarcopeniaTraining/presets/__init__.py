@@ -6,7 +6,7 @@ A preset is a JSON file that states its command, its cost and the score it shoul
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.preprocessing import SlabPreset
@@ -54,17 +54,38 @@ class FinetunePreset:
     start_from: str | None = None
 
 
-def preset_names() -> list[str]:
-    """Names of the presets that are shipped."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.json"))
+Kind = Literal["finetune", "pretrain"]
+
+
+def preset_names(kind: Kind = "finetune") -> list[str]:
+    """Names of the presets of one verb that are shipped."""
+    return sorted(path.stem for path in (Path(__file__).parent / kind).glob("*.json"))
+
+
+def read_preset(kind: Kind, name: str) -> dict[str, Any]:
+    """The fields of a shipped preset by name, or of a JSON file; each verb makes its own preset of them.
+
+    Raises
+    ------
+    ModelError
+        There is no such preset, or the file is no JSON object.
+    """
+    shipped = Path(__file__).parent / kind / f"{name}.json"
+    path = Path(name) if name.endswith(".json") else shipped
+    if not path.is_file():
+        raise ModelError(f"there is no preset {path.stem}", f"choose one of {', '.join(preset_names(kind))}")
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        values = None
+    if not isinstance(values, dict):
+        raise ModelError(f"preset {path.name} is no JSON object that can be read", "correct the file")
+    return values
 
 
 def load_preset(name: str) -> FinetunePreset:
-    """A shipped preset by name, or one from a JSON file of the same fields."""
-    path = Path(name) if name.endswith(".json") else Path(__file__).parent / f"{name}.json"
-    if not path.is_file():
-        raise ModelError(f"there is no preset {name}", f"choose one of {', '.join(preset_names())}")
-    return preset_from(json.loads(path.read_text()))
+    """A shipped preset of `finetune` by name, or one from a JSON file of the same fields."""
+    return preset_from(read_preset("finetune", name))
 
 
 def preset_from(values: dict[str, Any]) -> FinetunePreset:

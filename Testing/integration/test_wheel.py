@@ -67,8 +67,11 @@ def test_every_resource_is_in_it(wheel):
     shipped = {path.relative_to(RESOURCES).as_posix() for path in RESOURCES.rglob("*") if path.is_file()}
     assert {"Criteria.json", "Models.json", "sarcopenia-assessment-1.schema.json"} <= shipped
     assert {f"SarcopeniaAssessLib/Resources/{name}" for name in shipped} <= names
-    presets = (ROOT / "SarcopeniaTraining" / "presets").glob("*.json")
-    assert {f"SarcopeniaTraining/presets/{path.name}" for path in presets} <= names
+    presets = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "SarcopeniaTraining").rglob("presets/*/*.json")
+    }
+    assert "SarcopeniaTraining/presets/finetune/smoke.json" in presets
+    assert presets <= names
     assert not [name for name in names if name.startswith(("Testing/", "docs/")) or "__pycache__" in name]
 
 

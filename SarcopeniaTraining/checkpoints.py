@@ -1,0 +1,151 @@
+"""The resumable state of one training in one folder: the newest and the one before it, both checked.
+
+A checkpoint appears by one rename and carries its own SHA-256, so one that a crash or a full disk cut
+short is noticed, said, and the previous one is taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from SarcopeniaAssessLib.errors import ModelError, OutputError, SarcopeniaError
+
+CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint-previous.pt"
+_MAGIC = b"SARCOPENIA-CHECKPOINT-1\n"
+_DIGEST_BYTES = 32
+
+
+class DivergedError(SarcopeniaError):
+    """A loss that is no number: the training stops, its last good checkpoint stays."""
+
+
+class Checkpoints:
+    """Two generations of a training's state in `folder`.
+
+    Parameters
+    ----------
+    folder:
+        Made if it is missing.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.newest, self.previous = folder / CHECKPOINT, folder / PREVIOUS
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(f"{CHECKPOINT}.part*"):
+                left.unlink()
+        except OSError as error:
+            raise OutputError(
+                f"the training's folder cannot be made ({error.strerror})", "give a folder with write access"
+            ) from None
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write the state by one rename; the former newest becomes the previous one.
+
+        Parameters
+        ----------
+        state:
+            Tensors, numbers, text, and dicts, lists and tuples of them.
+
+        Raises
+        ------
+        OutputError
+            The disk is full or refuses; both former checkpoints are as they were.
+        """
+        import torch
+
+        payload = io.BytesIO()
+        torch.save(dict(state), payload)
+        content = payload.getbuffer()
+        part = self.newest.with_name(f"{CHECKPOINT}.part{os.getpid()}")
+        try:
+            with part.open("wb") as stream:
+                stream.write(_MAGIC + hashlib.sha256(content).digest())
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if self.newest.exists():
+                self.newest.replace(self.previous)
+            part.replace(self.newest)
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise OutputError(
+                f"the checkpoint cannot be written ({error.strerror})",
+                "the last good one is kept; make room, then repeat the command: it goes on",
+            ) from None
+
+    def load(self, tell: Callable[[str], None]) -> dict[str, Any] | None:
+        """The newest state that is intact, its tensors on the CPU; None where none was ever saved.
+
+        Parameters
+        ----------
+        tell:
+            Gets one line if the newest is damaged and the previous one is taken.
+
+        Raises
+        ------
+        ModelError
+            There are checkpoints, but none is intact.
+        """
+        present = [path for path in (self.newest, self.previous) if path.is_file()]
+        for path in present:
+            state = _read(path)
+            if state is not None:
+                return state
+            if path != present[-1]:
+                tell(f"{path.name} is damaged; going on from {present[-1].name}")
+        if present:
+            raise ModelError(
+                f"{' and '.join(path.name for path in present)} cannot be read",
+                "remove them to start this training again",
+            )
+        return None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The state in a file, or None if the file is not what was written."""
+    import torch
+
+    try:
+        content = memoryview(path.read_bytes())
+    except OSError:
+        return None
+    start = len(_MAGIC) + _DIGEST_BYTES
+    payload = content[start:]
+    if content[: len(_MAGIC)] != _MAGIC or hashlib.sha256(payload).digest() != content[len(_MAGIC) : start]:
+        return None
+    state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    return state
+
+
+def provenance() -> dict[str, Any]:
+    """What a run must say of its making: commit, and the versions of what computed it."""
+    import monai
+    import numpy as np
+    import torch
+
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
+    )
+    return {
+        "commit": commit.stdout.strip() or None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "monai": monai.__version__,
+        "numpy": np.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
