@@ -203,7 +203,7 @@ class SliceDecoder:
         skip_blocks = [decoder.image_block, *decoder.skip_blocks]
         self.skip_blocks = [SliceResidualBlock(b) for b in skip_blocks]
         self.bottleneck_block = SliceResidualBlock(decoder.bottleneck_block)
-        self.up_blocks = [SliceUpBlock(b) for b in decoder.up_blocks]
+        self.up_blocks = [SliceUpBlock(b) for b in decoder.up_blocks]  # type: ignore[arg-type]
         self.head = SliceConvolution(decoder.head, None)
 
     def __call__(self, needs: Needs, skips: list[Tensor], bottleneck: Tensor) -> Tensor:
