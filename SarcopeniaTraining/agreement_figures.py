@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from SarcopeniaTraining.agreement import bland_altman, regression
-from SarcopeniaTraining.figure_style import BLUE, GREY, INK, VERMILION, panels
+from SarcopeniaTraining.figure_style import BLUE, GREY, INK, VERMILION, legend, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,8 +46,8 @@ def bland_altman_figure(best: Sequence[PatientScore], others: Sequence[PatientSc
     axis.set_xlabel("mean of true and predicted area (cm²)")
     axis.set_ylabel("predicted − true area (cm²)")
     axis.set_title(f"Bland–Altman, test patients of fold {fold}; bands: 95 % intervals")
-    axis.margins(x=0.16, y=0.12)
-    figure.legend(loc="outside lower center", ncols=5)
+    axis.margins(y=0.12)
+    legend(figure, columns=5)
     return figure
 
 
@@ -77,23 +77,24 @@ def regression_figure(best: Sequence[PatientScore], others: Sequence[PatientScor
     axis.set_aspect("equal")
     axis.set_xlim(low, high)
     axis.set_ylim(low, high)
-    figure.legend(loc="outside right center")
+    axis.legend(loc="lower right", frameon=False)
     return figure
 
 
 def _level(axis: Axes, estimate: Estimate, words: str, style: str) -> None:
-    """A horizontal line with its interval as a band, named at its right end."""
+    """A horizontal line with its interval as a band, named beside the plot."""
     if estimate.low is not None and estimate.high is not None:
-        axis.axhspan(estimate.low, estimate.high, color="#EEF0F3", zorder=0)
+        axis.axhspan(estimate.low, estimate.high, color=GREY, alpha=0.14, linewidth=0, zorder=0)
     axis.axhline(estimate.value, color=INK, linewidth=1.2, linestyle=style, zorder=2)
     axis.annotate(
-        f"{words}: {_signed(estimate.value)}",
+        f"{words}\n{_signed(estimate.value)}",
         (1, estimate.value),
         xycoords=("axes fraction", "data"),
-        xytext=(-4, 4),
+        xytext=(6, 0),
         textcoords="offset points",
-        ha="right",
+        va="center",
         size=10,
+        color=INK,
     )
 
 
@@ -120,9 +121,7 @@ def _people(
     wrong = [place(score) for score in scores if score.status_is_right is False]
     if wrong:
         x, y = np.array(wrong).T
-        axis.scatter(
-            x, y, s=170, facecolor="none", edgecolor=INK, label="status wrong", zorder=4
-        )
+        axis.scatter(x, y, s=170, facecolor="none", edgecolor=INK, label="status wrong", zorder=4)
 
 
 def _truth(scores: Sequence[PatientScore]) -> NDArray[np.float64]:

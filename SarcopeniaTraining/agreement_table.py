@@ -184,7 +184,7 @@ def _of_people(name: str, scores: Sequence[PatientScore]) -> Iterator[Statistic]
 def _of_readings(name: str, scores: Sequence[PatientScore]) -> Iterator[Statistic]:
     """Intervals by drawing people, since a person is read in several folds."""
     truth, predicted = _truth(scores), _predicted(scores)
-    people, difference = [score.case for score in scores], predicted - truth
+    people, difference = [score.person for score in scores], predicted - truth
     if len(set(people)) < 3:
         return
 
@@ -220,8 +220,8 @@ def _of_readings(name: str, scores: Sequence[PatientScore]) -> Iterator[Statisti
 
 def _right_in_every_fold(scores: Sequence[PatientScore]) -> list[bool]:
     judged = [score for score in scores if score.status_is_right is not None]
-    people = sorted({score.case for score in judged})
-    return [all(score.status_is_right for score in judged if score.case == person) for person in people]
+    people = sorted({score.person for score in judged})
+    return [all(score.status_is_right for score in judged if score.person == person) for person in people]
 
 
 def _r(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

@@ -71,18 +71,20 @@ class PairedMeasure:
 
 def paired(own: ScoredRun, other: ScoredRun) -> tuple[PairedMeasure, ...]:
     """Measures of every patient whom both runs tested in the same folds; empty where there is none."""
-    both = sorted(_readings(own).keys() & _readings(other).keys())
-    patients = tuple(sorted({case for _, case in both}))
+    mine, theirs = _readings(own), _readings(other)
+    both = sorted(mine.keys() & theirs.keys())
+    patients = tuple(sorted({mine[key].person for key in both}))
     if not patients:
         return ()
+    keys = {person: [key for key in both if mine[key].person == person] for person in patients}
 
-    def means(run: ScoredRun, value: Callable[[PatientScore], float]) -> NDArray[np.float64]:
-        readings = _readings(run)
-        own_folds = {case: [key for key in both if key[1] == case] for case in patients}
-        return np.array([np.mean([value(readings[key]) for key in own_folds[case]]) for case in patients])
+    def means(
+        readings: dict[tuple[int, str], PatientScore], value: Callable[[PatientScore], float]
+    ) -> NDArray[np.float64]:
+        return np.array([np.mean([value(readings[key]) for key in keys[person]]) for person in patients])
 
     return tuple(
-        PairedMeasure(name, words, patients, means(own, value), means(other, value))
+        PairedMeasure(name, words, patients, means(mine, value), means(theirs, value))
         for name, words, value in MEASURES
     )
 

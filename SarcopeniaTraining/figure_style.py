@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from SarcopeniaAssessLib.model_file import write_whole
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -57,6 +58,12 @@ def panels(
         figure = Figure(figsize=(WIDTH_INCHES, height_inches), dpi=DOTS_PER_INCH, layout=layout)
         axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.flat)
+
+
+def legend(figure: Figure, columns: int, handles: list[Artist] | None = None) -> None:
+    """The legend of a whole figure below it, without a frame."""
+    given: Any = {} if handles is None else {"handles": handles}
+    figure.legend(loc="outside lower center", frameon=False, labelcolor=INK, ncols=columns, **given)
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -5,8 +5,9 @@ Everything runs through `segment_slices`, so a score here is a score of what a c
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from SarcopeniaAssessLib.models import SegmentationModel
+    from SarcopeniaAssessLib.volume import CtVolume
     from SarcopeniaTraining.cohort import CohortCase
 
 SURFACE_PERCENTILE = 95
@@ -45,6 +47,8 @@ class PatientScore:
 
     Attributes
     ----------
+    person:
+        Who it is; several cases of a cohort may be of one person.
     truth_status, predicted_status:
         By the default criterion from each area and the manifest's sex; `undetermined` without a sex.
     mean_surface_distance_mm, surface_distance_95_mm:
@@ -57,6 +61,7 @@ class PatientScore:
     checkpoint: str
     model_sha256: str
     case: str
+    person: str
     sex: str | None
     truth_sma_cm2: float
     predicted_sma_cm2: float
@@ -117,7 +122,7 @@ class Reading:
         (I, J) masks.
     """
 
-    volume: Any
+    volume: CtVolume
     k: int
     truth: NDArray[np.bool_]
     predicted: NDArray[np.bool_]
@@ -146,34 +151,48 @@ def score_patient(
         What the CT, its truth, a model file or the device does not allow.
     """
     volume, k, truth = _opened(case)
-    scores = []
+    scores: dict[str, PatientScore] = {}
+    named = []
     for model in models:
-        loaded = _model(model.path, model.sha256, device)
-        predicted = segment_slices(volume, [k], loaded, device)[0].mask
-        overlap = score_slice(case.case, predicted, truth, volume.pixel_area_cm2)
-        own = judge(measure_slice(truth, volume.pixel_area_cm2), volume.patient).status
-        found = judge(measure_slice(predicted, volume.pixel_area_cm2), volume.patient).status
-        i_mm, j_mm, _ = spacing_mm(volume.ras_from_canonical)
-        mean_mm, far_mm = surface_distances_mm(predicted, truth, (i_mm, j_mm))
-        scores.append(
-            PatientScore(
-                fold=model.fold,
-                checkpoint=model.checkpoint,
-                model_sha256=model.sha256,
-                case=case.case,
-                sex=None if volume.patient.sex is None else volume.patient.sex.value,
-                truth_sma_cm2=float(overlap.truth_cm2),
-                predicted_sma_cm2=float(overlap.predicted_cm2),
-                dice=overlap.dice,
-                truth_status=own.value.value,
-                predicted_status=found.value.value,
-                cutoff_cm2=own.cutoff,
-                mean_surface_distance_mm=mean_mm,
-                surface_distance_95_mm=far_mm,
-                mask_sha256=mask_sha256,
-            )
-        )
-    return scores
+        if model.sha256 not in scores:  # `best` is a copy of one of the epochs
+            loaded = _model(model.path, model.sha256, device)
+            predicted = segment_slices(volume, [k], loaded, device)[0].mask
+            scores[model.sha256] = _compare(case, volume, (predicted, truth), model, mask_sha256)
+        named.append(replace(scores[model.sha256], fold=model.fold, checkpoint=model.checkpoint))
+    return named
+
+
+def _compare(
+    case: CohortCase,
+    volume: CtVolume,
+    masks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    model: ModelToScore,
+    mask_sha256: str,
+) -> PatientScore:
+    """Compare predicted and true mask (I, J) of one slice."""
+    predicted, truth = masks
+    overlap = score_slice(case.case, predicted, truth, volume.pixel_area_cm2)
+    own = judge(measure_slice(truth, volume.pixel_area_cm2), volume.patient).status
+    found = judge(measure_slice(predicted, volume.pixel_area_cm2), volume.patient).status
+    i_mm, j_mm, _ = spacing_mm(volume.ras_from_canonical)
+    mean_mm, far_mm = surface_distances_mm(predicted, truth, (i_mm, j_mm))
+    return PatientScore(
+        fold=model.fold,
+        checkpoint=model.checkpoint,
+        model_sha256=model.sha256,
+        case=case.case,
+        person=case.patient or case.case,
+        sex=None if volume.patient.sex is None else volume.patient.sex.value,
+        truth_sma_cm2=float(overlap.truth_cm2),
+        predicted_sma_cm2=float(overlap.predicted_cm2),
+        dice=overlap.dice,
+        truth_status=own.value.value,
+        predicted_status=found.value.value,
+        cutoff_cm2=own.cutoff,
+        mean_surface_distance_mm=mean_mm,
+        surface_distance_95_mm=far_mm,
+        mask_sha256=mask_sha256,
+    )
 
 
 def surface_distances_mm(
@@ -198,16 +217,18 @@ def surface_distances_mm(
         torch.from_numpy(np.ascontiguousarray(mask, np.float32))[None, None] for mask in (predicted, truth)
     )
     spacing = list(spacing_in_plane_mm)
-    mean = compute_average_surface_distance(
-        first, second, include_background=True, symmetric=True, spacing=spacing
-    )
-    far = compute_hausdorff_distance(
-        first, second, include_background=True, percentile=SURFACE_PERCENTILE, spacing=spacing
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # MONAI 1.6 calls itself in a way that it deprecates
+        mean = compute_average_surface_distance(
+            first, second, include_background=True, symmetric=True, spacing=spacing
+        )
+        far = compute_hausdorff_distance(
+            first, second, include_background=True, percentile=SURFACE_PERCENTILE, spacing=spacing
+        )
     return float(mean), float(far)
 
 
-def _opened(case: CohortCase) -> tuple[Any, int, NDArray[np.bool_]]:
+def _opened(case: CohortCase) -> tuple[CtVolume, int, NDArray[np.bool_]]:
     volume = case.open()
     k = case.slice_from_feet(volume)
     volume = volume.around(k)

@@ -9,7 +9,7 @@ import numpy as np
 
 from SarcopeniaTraining.agreement import spread
 from SarcopeniaTraining.comparison import MEASURES, PairedMeasure, ScoredRun, paired
-from SarcopeniaTraining.figure_style import GREY, INK, RUN_COLOURS, VERMILION, panels
+from SarcopeniaTraining.figure_style import GREY, INK, RUN_COLOURS, VERMILION, legend, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def curves_figure(run: Run) -> Figure:
     dice.plot(
         [], [], color=INK, marker="o", linestyle="none", markersize=6, label="checkpoint chosen on validation"
     )
-    figure.legend(loc="outside lower center", ncols=4)
+    legend(figure, columns=4)
     return figure
 
 
@@ -76,7 +76,7 @@ def learning_curve_figure(runs: Sequence[ScoredRun]) -> Figure:
         axis.set_title(words)
         axis.set_xticks(sorted({run.run.train_patients for run in runs}))
     figure.suptitle("Test patients; mean and standard deviation over folds", size=12)
-    figure.legend(loc="outside lower center", ncols=3)
+    legend(figure, columns=3)
     return figure
 
 

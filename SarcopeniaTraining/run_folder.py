@@ -6,7 +6,6 @@ docs/evaluation.md lists its files. Nothing is written here.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,17 +172,16 @@ def _fold_run(folder: Path, fold: Fold) -> FoldRun | None:
     if not (place / VALIDATION_FILE).is_file() or not (place / f"{BEST}.safetensors").is_file():
         return None
     values = _json(place / VALIDATION_FILE)
-    best = values.get(BEST)
+    if BEST not in values:
+        return None  # killed between the last score and the choice
+    best = str(values[BEST])
     try:
-        dice = float(values[str(best)]["dice"])
+        dice = float(values[best]["dice"])
     except (KeyError, TypeError, ValueError):
-        dice = None
-    if dice is None or not re.fullmatch(r"[\w.-]+", str(best)):
         raise ModelError(
-            f"{VALIDATION_FILE} of fold {fold.number} names no best checkpoint with its Dice",
-            _UNFINISHED_REMEDY,
-        )
-    return FoldRun(fold, place, str(best), dice)
+            f"{VALIDATION_FILE} of fold {fold.number} has no Dice of its best checkpoint", _UNFINISHED_REMEDY
+        ) from None
+    return FoldRun(fold, place, best, dice)
 
 
 def _json(path: Path) -> dict[str, Any]:

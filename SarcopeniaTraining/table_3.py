@@ -102,8 +102,8 @@ def _own_3(run: str) -> Block:
                 mean_sd("sma_error_mean_percent", "sma_error_sd_percent", 2, signed=True),
             ),
             Shown("absolute area error (%), mean", number("sma_abs_error_mean_percent", 2)),
-            Shown("median", number("sma_abs_error_median_percent", 2)),
-            Shown("95th percentile", number("sma_abs_error_p95_percent", 2)),
+            Shown("absolute, median (%)", number("sma_abs_error_median_percent", 2)),
+            Shown("absolute, 95th percentile (%)", number("sma_abs_error_p95_percent", 2)),
             Shown("status right", _of("status_right_patients", "{} of {}", "status_judged_patients")),
         ),
     )

@@ -49,7 +49,7 @@ def table_4(best: FoldSummary, run: str) -> Table:
         f"Table 4. Muscle area of every test patient of fold {best.run.number}, the best on validation",
         (_own_4(run), _printed_4()),
         tuple(rows),
-        TABLE_4_NOTES,
+        (*TABLE_4_NOTES, f"This run: status right in {best.right} of {best.judged} patients."),
     )
 
 
