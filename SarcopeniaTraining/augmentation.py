@@ -1,4 +1,4 @@
-"""Training transforms: MONAI's, with the numbers of docs/training.md, for slabs whose slices are channels.
+"""Training transforms, MONAI's: for thin slabs whose slices are channels, and for cubes as published.
 
 One call's random numbers come from one seed, so a run stopped at any step goes on exactly.
 """
@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from SarcopeniaTraining.losses import UNANNOTATED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
 Sample = dict[str, Any]
-"""`image` (s, i, j) float32 0…1 and `outline` (1, i, j) uint8; NumPy before, torch after the transforms."""
+"""`image` float32 0…1 and `label` uint8 (255: not annotated); NumPy before, torch after the transforms.
+
+Thin slabs: (s, i, j) and (1, i, j). Cubes: both (1, i, j, k)."""
 
 
 def squeeze_slices(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -52,7 +56,7 @@ def slab_transforms(patch: tuple[int, int]) -> Callable[[Sample, int], Sample]:
         ScaleIntensityRanged,
     )
 
-    both = ["image", "outline"]
+    both = ["image", "label"]
     compose = Compose(
         [
             RandFlipd(both, prob=0.5, spatial_axis=0),
@@ -81,5 +85,49 @@ def slab_transforms(patch: tuple[int, int]) -> Callable[[Sample, int], Sample]:
         image = squeeze_slices(sample["image"], np.random.default_rng([seed, 7]))
         result: Sample = compose({**sample, "image": image})
         return result
+
+    return transform
+
+
+def cube_transforms(patch: tuple[int, int, int]) -> Callable[[Sample, int], Sample]:
+    """The published augmentation of a crop: `transform(sample, seed)`.
+
+    Padding to `patch`; a crop centred on muscle in half of the calls, else on something else that is
+    annotated; rotations by 90° in the plane (p 0.2); flips (p 0.2 an axis: printed without a probability);
+    intensity ×0.9–1.1 and ±0.1 of the window (p 0.1 each). Smit and the paper print the rest.
+    """
+    from monai.transforms import (
+        Compose,
+        RandCropByPosNegLabeld,
+        RandFlipd,
+        RandRotate90d,
+        RandScaleIntensityd,
+        RandShiftIntensityd,
+        SpatialPadd,
+    )
+
+    both = ["image", "label"]
+    pad = Compose([SpatialPadd("image", patch, value=0), SpatialPadd("label", patch, value=UNANNOTATED)])
+    crop = RandCropByPosNegLabeld(
+        both, "label", patch, pos=1, neg=1, num_samples=1, fg_indices_key="muscle", bg_indices_key="other"
+    )
+    change = Compose(
+        [
+            RandRotate90d(both, prob=0.2, max_k=3, spatial_axes=(0, 1)),
+            *(RandFlipd(both, prob=0.2, spatial_axis=axis) for axis in range(3)),
+            RandScaleIntensityd("image", factors=0.1, prob=0.1),
+            RandShiftIntensityd("image", offsets=0.1, prob=0.1),
+        ]
+    )
+
+    def transform(sample: Sample, seed: int) -> Sample:
+        padded: Any = pad({key: sample[key] for key in both})
+        label = np.asarray(padded["label"])
+        places: dict[str, Any] = {"muscle": np.flatnonzero(label == 1), "other": np.flatnonzero(label == 0)}
+        crop.set_random_state(seed=seed)
+        change.set_random_state(seed=seed + 1)
+        cut: Any = crop(padded | places)[0]
+        result: Any = change({key: cut[key] for key in both})
+        return {key: result[key] for key in both}
 
     return transform

@@ -1,271 +1,326 @@
-"""Segmentation training on slabs: stops at any step and goes on exactly.
+"""The training loop: one, whatever the samples are; it stops at any step and goes on exactly.
 
-Every random number of a step (order, augmentation, stochastic depth) is drawn from the preset's seed
-and the step's number, so the weights at the end depend on the preset alone, not on interruptions.
+Every random number of a step (order, augmentation, stochastic depth) is drawn from the training's seed and
+the step's number, so the weights at the end depend on the preset alone, not on interruptions.
 """
 
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
+import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.models import ModelEntry, load_model, save_model
-from SarcopeniaTraining.augmentation import Sample, slab_transforms
-from SarcopeniaTraining.networks import library_unet, slice_network, take_weights
-from SarcopeniaTraining.phantom.slabs import FULL_SCALE, SlabPlan, SlabStore, slab_store
+from SarcopeniaAssessLib.errors import OutputError
+from SarcopeniaAssessLib.models import load_model
+from SarcopeniaTraining.checkpoints import Checkpoints, DivergedError
+from SarcopeniaTraining.distributed import ALONE, Team, half_precision
+from SarcopeniaTraining.networks import learner, slice_network, take_weights
+from SarcopeniaTraining.samples import Samples, batches
 
 if TYPE_CHECKING:
     import torch
 
     from SarcopeniaTraining.presets import FinetunePreset
 
-CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+SAVE_EVERY_S = 120.0
+"""A kill costs no more than this."""
 
 
-@dataclass(frozen=True, eq=False)
-class SlabSamples:
-    """Sample n of a training: which slab, and how it is augmented, follow from n and the seed."""
+@dataclass(frozen=True)
+class Schedule:
+    """Steps and learning rate of a training.
 
-    store: SlabStore
+    Attributes
+    ----------
+    epoch_steps:
+        Steps of one epoch.
+    """
+
     preset: FinetunePreset
-    transform: Callable[[Sample, int], Sample]
+    epoch_steps: int
 
-    def __len__(self) -> int:
-        return self.preset.steps * self.preset.batch
+    @classmethod
+    def of(cls, preset: FinetunePreset, samples_per_epoch: int) -> Schedule:
+        """An epoch takes each sample once; its last step may take some of the next epoch's."""
+        return cls(preset, max(math.ceil(samples_per_epoch / preset.batch), 1))
 
-    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Image (1, i, j, s) and outline (1, i, j) of sample `number`."""
-        round_, place = divmod(number, len(self.store))
-        order = np.random.default_rng([self.preset.seed, round_]).permutation(len(self.store))
-        image, outline = self.store.images[order[place]], self.store.outlines[order[place]]
-        sample = {"image": _unit(image), "outline": np.array(outline[None])}
-        seed = int(np.random.SeedSequence([self.preset.seed, 11, number]).generate_state(1)[0])
-        result = self.transform(sample, seed)
-        return result["image"].as_tensor().permute(1, 2, 0)[None], result["outline"].as_tensor()
+    @property
+    def steps(self) -> int:
+        """Of the whole training."""
+        return self.preset.epochs * self.epoch_steps
 
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up, then a cosine to zero."""
+        preset, warmup = self.preset, round(self.preset.warmup_epochs * self.epoch_steps)
+        if step < warmup:
+            return preset.learning_rate * (step + 1) / warmup
+        part = (step - warmup) / max(self.steps - warmup, 1)
+        return preset.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
 
-def _unit(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Stored slab (i, j, s) as channels-first 0…1."""
-    return np.ascontiguousarray(np.moveaxis(image, -1, 0), np.float32) / np.float32(FULL_SCALE)
+    def keeps(self, epoch: int) -> bool:
+        """Whether the checkpoint at the end of this epoch, from 1, is kept and scored."""
+        return epoch % self.preset.checkpoint_every == 0 or epoch == self.preset.epochs
+
+    def numbers(self, step: int) -> list[int]:
+        """Numbers of the samples of a step."""
+        return list(range(step * self.preset.batch, (step + 1) * self.preset.batch))
 
 
 @dataclass(eq=False)
 class Training:
-    """State of one training; `save` and `load` keep all of it."""
+    """State of one training; `state` and `restore` keep all of it.
+
+    Attributes
+    ----------
+    average:
+        Moving average of the weights: what is validated and kept.
+    losses, waiting_s, epoch_s:
+        Of the epoch that is under way: loss of each step, seconds spent waiting for samples, seconds.
+    """
 
     preset: FinetunePreset
     network: Any  # a torch module with `slice_logits`
     average: torch.optim.swa_utils.AveragedModel
     optimiser: torch.optim.Optimizer
+    seed: tuple[int, ...]
     step: int = 0
     seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    waiting_s: float = 0.0
+    epoch_s: float = 0.0
 
     @classmethod
-    def start(cls, preset: FinetunePreset) -> Training:
-        """A network with fresh, seeded weights, or with those of the model that the preset starts from."""
+    def start(
+        cls,
+        preset: FinetunePreset,
+        *,
+        seed: tuple[int, ...] | None = None,
+        device: str = "cpu",
+        prepare: Callable[[Any], object] = lambda network: None,
+    ) -> Training:
+        """A network with fresh, seeded weights, or with those of the model that the preset starts from.
+
+        Parameters
+        ----------
+        seed:
+            The preset's if None.
+        prepare:
+            Gets the fresh network; may fill a part of it, as `encoders.take_encoder` does.
+        """
         import torch
         from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-        torch.manual_seed(preset.seed)
+        seed = seed or (preset.seed,)
+        torch.manual_seed(_word(*seed))
         network = slice_network(preset.network)
         if preset.start_from is not None:
             take_weights(network, load_model(preset.start_from))
+        prepare(network)
+        network.to(device)
         average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(preset.average_decay))
         optimiser = torch.optim.AdamW(
             network.parameters(), preset.learning_rate, weight_decay=preset.weight_decay
         )
-        return cls(preset, network, average, optimiser)
+        return cls(preset, network, average, optimiser, seed)
 
-    def save(self, path: Path) -> None:
-        """Write the checkpoint by one rename."""
-        import torch
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs to go on exactly."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "losses": self.losses,
+            "waiting_s": self.waiting_s,
+            "epoch_s": self.epoch_s,
+        }
 
-        part = path.with_suffix(".part")
-        torch.save(
-            {
-                "network": self.network.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "step": self.step,
-                "seconds": self.seconds,
-            },
-            part,
-        )
-        part.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        import torch
-
-        state = torch.load(path, weights_only=True)
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.seconds = state["step"], state["seconds"]
-
-    def learning_rate(self) -> float:
-        """Linear warm-up, then a cosine to zero."""
-        preset = self.preset
-        if self.step < preset.warmup_steps:
-            return preset.learning_rate * (self.step + 1) / preset.warmup_steps
-        part = (self.step - preset.warmup_steps) / max(preset.steps - preset.warmup_steps, 1)
-        return preset.learning_rate * 0.5 * (1 + float(np.cos(np.pi * part)))
-
-    def learn(self, image: torch.Tensor, outline: torch.Tensor, loss: torch.nn.Module) -> float:
-        """One step on images (b, 1, i, j, s) and outlines (b, 1, i, j); the loss."""
-        import torch
-
-        torch.manual_seed(int(np.random.SeedSequence([self.preset.seed, 13, self.step]).generate_state(1)[0]))
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
-        self.network.train()
-        half = self.preset.precision == "bf16"
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            logits = self.network.slice_logits(image, image.shape[-1] // 2)
-        value = loss(logits.float(), outline)
-        self.optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimiser.step()
-        self.average.update_parameters(self.network)
-        self.step += 1
-        return float(value.detach())
+        self.step, self.seconds, self.losses = state["step"], state["seconds"], list(state["losses"])
+        self.waiting_s, self.epoch_s = state["waiting_s"], state["epoch_s"]
 
 
-def validate(training: Training, store: SlabStore, count: int) -> dict[str, float]:
-    """Mean Dice of the averaged network on the outlines of held-out slabs, and the mean area error."""
-    import torch
-    from monai.metrics.meandice import compute_dice
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What a training is given besides its own state.
 
-    network: Any = training.average.module
-    network.eval()
-    margin = [(a - b) // 2 for a, b in zip(training.preset.slab_shape, training.preset.patch, strict=True)]
-    cut = tuple(slice(m, m + p) for m, p in zip(margin, training.preset.patch, strict=True))
-    dice, error = [], []
-    with torch.inference_mode():
-        for number in range(min(count, len(store))):
-            image = torch.from_numpy(_unit(store.images[number][cut])).permute(1, 2, 0)[None, None]
-            truth = torch.from_numpy(np.array(store.outlines[number][cut]))[None, None]
-            drawn = network.slice_logits(image, image.shape[-1] // 2).argmax(1, keepdim=True)
-            dice.append(float(compute_dice(drawn, truth)))
-            error.append(float(drawn.sum() / truth.sum()) - 1)
-    return {
-        "dice": float(np.mean(dice)),
-        "area_error": float(np.mean(error)),
-        "area_abs_error": float(np.mean(np.abs(error))),
-    }
-
-
-def finetune(preset: FinetunePreset, out: Path, *, cache: Path, jobs: int = 1) -> Training:
-    """Train as the preset says, going on from `out` where it was stopped.
-
-    Writes `run.json` (preset, versions, commit), `log.jsonl` (a line every 20 steps and every
-    validation) and the checkpoint to `out`.
+    Attributes
+    ----------
+    folder:
+        Where checkpoints and log stand.
+    examine:
+        Called with the training and the epoch whenever a checkpoint is kept, on the leading process alone;
+        what it returns is logged.
+    tell, advance:
+        Get a line now and then; are called at each step.
+    workers:
+        Processes that draw samples ahead.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    training = Training.start(preset)
-    if (out / CHECKPOINT).exists():
-        training.load(out / CHECKPOINT)
-    else:
-        (out / "run.json").write_text(json.dumps(provenance(preset), indent=1))
-    train = slab_store(_plan(preset, preset.train_seeds), cache / "train", jobs=jobs)
-    held_out = slab_store(_plan(preset, preset.validation_seeds), cache / "validation", jobs=jobs)
-    _loop(training, train, held_out, out)
+
+    folder: Path
+    examine: Callable[[Training, int], Mapping[str, float]]
+    tell: Callable[[str], None] = lambda line: None
+    advance: Callable[[int], None] = lambda step: None
+    team: Team = ALONE
+    workers: int = 1
+
+
+def train(training: Training, samples: Samples, schedule: Schedule, around: Surroundings) -> Training:
+    """Train to the end, going on from the folder's checkpoint if there is one.
+
+    Raises
+    ------
+    DivergedError
+        The loss or its gradient is no number any more.
+    OutputError
+        The folder cannot be written; the last good checkpoint stays.
+    ModelError
+        Checkpoints are there, but damaged; a batch that the team cannot share.
+    """
+    checkpoints = Checkpoints(around.folder)
+    state = checkpoints.load(around.tell)
+    if state is not None:
+        training.restore(state)
+    log = Log(around.folder / LOG, training.step, writes=around.team.leads)
+    together = around.team.together(learner(training.network, thin=training.preset.thin))
+    saved_at = time.monotonic()
+    for image, label in _timed_batches(training, samples, schedule, around):
+        _learn(training, together, (image, label), schedule.learning_rate(training.step), around.team)
+        around.advance(training.step)
+        epoch, rest = divmod(training.step, schedule.epoch_steps)
+        if rest == 0:
+            log.write(epoch, training, schedule)
+            if schedule.keeps(epoch):
+                _examine(training, epoch, log, around)
+        due = time.monotonic() - saved_at > SAVE_EVERY_S or (rest == 0 and schedule.keeps(epoch))
+        if due and around.team.leads:
+            checkpoints.save(training.state())
+            saved_at = time.monotonic()
     return training
 
 
-def _loop(training: Training, train: SlabStore, held_out: SlabStore, out: Path) -> None:
-    from monai.losses import DiceCELoss
-
-    preset = training.preset
-    loss = DiceCELoss(to_onehot_y=True, softmax=True, squared_pred=True)
-    started, losses = time.monotonic() - training.seconds, []
-    for image, outline in _batches(training, train):
-        losses.append(training.learn(image, outline, loss))
-        training.seconds = time.monotonic() - started
-        if training.step % 20 == 0:
-            _log(out, training, loss=float(np.mean(losses)))
-            losses.clear()
-        if training.step % preset.validate_every == 0 or training.step == preset.steps:
-            training.save(out / CHECKPOINT)
-            _log(out, training, **validate(training, held_out, 60))
-
-
-def _batches(training: Training, store: SlabStore) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    from torch.utils.data import DataLoader
-
-    preset = training.preset
-    samples: Any = SlabSamples(store, preset, slab_transforms(preset.patch))
-    numbers = [
-        list(range(step * preset.batch, (step + 1) * preset.batch))
-        for step in range(training.step, preset.steps)
-    ]
-    return iter(DataLoader(samples, batch_sampler=numbers, num_workers=1, prefetch_factor=3))
+def _timed_batches(
+    training: Training, samples: Samples, schedule: Schedule, around: Surroundings
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The batches that are left, on the training's device; adds up the time waited and passed."""
+    device = next(training.network.parameters()).device
+    numbers = [around.team.share(schedule.numbers(n)) for n in range(training.step, schedule.steps)]
+    if not numbers:
+        return
+    drawn = batches(samples, numbers, workers=around.workers)
+    for _ in numbers:
+        started = time.perf_counter()
+        image, label = (part.to(device) for part in next(drawn))
+        training.waiting_s += time.perf_counter() - started
+        yield image, label
 
 
-def _plan(preset: FinetunePreset, seeds: tuple[int, int]) -> SlabPlan:
-    return SlabPlan(seeds[0], seeds[1], preset.slab_shape, preset.slab)
-
-
-def _log(out: Path, training: Training, **values: float) -> None:
-    line = {
-        "step": training.step,
-        "seconds": round(training.seconds, 1),
-        "lr": training.learning_rate(),
-        **values,
-    }
-    with (out / "log.jsonl").open("a") as log:
-        log.write(json.dumps(line) + "\n")
-
-
-def provenance(preset: FinetunePreset) -> dict[str, Any]:
-    """What a run must say of itself: preset, seed, commit, versions."""
-    import monai
+def _learn(
+    training: Training,
+    together: torch.nn.Module,
+    batch: tuple[torch.Tensor, torch.Tensor],
+    learning_rate: float,
+    team: Team,
+) -> None:
+    """One step on images (b, 1, i, j, s) and labels (b, 1, i, j) or (b, 1, i, j, s)."""
     import torch
 
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
-    )
-    return {
-        "preset": asdict(preset),
-        "commit": commit.stdout.strip() or None,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "monai": monai.__version__,
-        "numpy": np.__version__,
-    }
+    started = time.perf_counter()
+    torch.manual_seed(_word(*training.seed, 13, training.step, *([team.rank] if team.rank else [])))
+    for group in training.optimiser.param_groups:
+        group["lr"] = learning_rate
+    training.network.train()
+    loss = together(*batch, half_precision(training.preset.half, batch[0].device))
+    training.optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(training.network.parameters(), 5.0)
+    value = team.mean(loss)
+    if not (math.isfinite(value) and bool(torch.isfinite(norm))):
+        raise DivergedError(
+            f"step {training.step + 1} diverged (loss {value:g}, gradient {float(norm):g})",
+            "the last good checkpoint is kept; train again in another folder with a lower learning_rate, "
+            'or with "precision": "single"',
+        )
+    training.optimiser.step()
+    training.average.update_parameters(training.network)
+    training.step += 1
+    training.losses.append(value)
+    passed = time.perf_counter() - started
+    training.epoch_s += passed
+    training.seconds += passed
 
 
-def export(training: Training, out: Path) -> ModelEntry:
-    """Write the averaged network as OUT/NAME.safetensors, in half precision, with its entry."""
-    from copy import deepcopy
+def _examine(training: Training, epoch: int, log: Log, around: Surroundings) -> None:
+    if around.team.leads:
+        log.add({"epoch": epoch, "step": training.step, **around.examine(training, epoch)})
+    around.team.wait()
 
-    preset = training.preset
-    entry = ModelEntry(
-        name=preset.name,
-        version="1",
-        architecture=preset.network,
-        preprocessing=preset.slab.to_mapping(),
-        trained_on="procedural phantoms only; no patient data",
-        licence="Apache-2.0; research use only",
-        training={
-            "command": preset.command,
-            "seed": preset.seed,
-            "steps": training.step,
-            "minutes": round(training.seconds / 60),
-            "start_from": preset.start_from,
-            "phantom_seeds": f"{preset.train_seeds[0]}…{sum(preset.train_seeds) - 1}",
-        },
-    )
-    network = deepcopy(training.average.module)
-    if preset.network["kind"] == "unet":
-        network = library_unet(preset.network, network)
-    return save_model(out / f"{preset.name}.safetensors", network.half(), entry)
+
+class Log:
+    """A training's lines of JSON; what a kill wrote beyond the checkpoint is written again.
+
+    Parameters
+    ----------
+    step:
+        The training goes on from here: later lines are dropped.
+    writes:
+        False: this process is silent.
+    """
+
+    def __init__(self, path: Path, step: int, *, writes: bool = True) -> None:
+        self._path, self._writes = path, writes
+        if writes and path.is_file():
+            lines = [line for line in path.read_text("utf-8").splitlines() if _step_of(line) <= step]
+            self._attempt("w", "".join(f"{line}\n" for line in lines))
+
+    def write(self, epoch: int, training: Training, schedule: Schedule) -> None:
+        """The line of an epoch that has ended; its sums start anew."""
+        line = {
+            "epoch": epoch,
+            "step": training.step,
+            "loss": float(np.mean(training.losses)),
+            "learning_rate": schedule.learning_rate(training.step - 1),
+            "seconds": round(training.epoch_s + training.waiting_s, 3),
+            "waiting_s": round(training.waiting_s, 3),
+        }
+        training.losses, training.waiting_s, training.epoch_s = [], 0.0, 0.0
+        self.add(line)
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Any line; it needs `step`."""
+        if self._writes:
+            self._attempt("a", json.dumps(dict(line)) + "\n")
+
+    def _attempt(self, mode: str, text: str) -> None:
+        try:
+            with self._path.open(mode, encoding="utf-8") as stream:
+                stream.write(text)
+        except OSError as error:
+            raise OutputError(
+                f"{self._path.name} cannot be written ({error.strerror})",
+                "the last good checkpoint is kept; make room, then repeat the command: it goes on",
+            ) from None
+
+
+def _step_of(line: str) -> float:
+    """Step of a line of the log; infinite for one that a kill cut off."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
+
+
+def _word(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""The networks that can be fine-tuned, behind one call: the logits of one slice of a slab."""
+"""The networks that can be fine-tuned, and the loss that each of them learns by."""
 
 from __future__ import annotations
 
@@ -51,6 +51,42 @@ def _slices_as_channels(fields: Mapping[str, Any]) -> torch.nn.Module:
             return logits
 
     return SliceUnet()
+
+
+def learner(network: torch.nn.Module, *, thin: bool) -> torch.nn.Module:
+    """A module whose `forward(image, label)` is the network's loss: what is trained, alone or by a team.
+
+    A thin network learns the middle slice, label (b, 1, i, j); another one every annotated voxel of a
+    crop, label (b, 1, i, j, k).
+    """
+    import torch
+
+    from SarcopeniaTraining.losses import masked_dice_ce
+
+    class Learner(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network: Any = network
+
+        def forward(self, image: torch.Tensor, label: torch.Tensor, half: bool) -> torch.Tensor:
+            with torch.autocast(image.device.type, torch.bfloat16, enabled=half):
+                if thin:
+                    logits = self.network.slice_logits(image, image.shape[-1] // 2)
+                else:
+                    logits = self.network(image)
+            return masked_dice_ce(logits.float(), label)
+
+    return Learner()
+
+
+def exportable(network: Mapping[str, Any], trained: Any) -> torch.nn.Module:
+    """A copy of a trained network, on the CPU in eval mode, as the library's own class."""
+    from copy import deepcopy
+
+    if network["kind"] == "unet":
+        return library_unet(network, trained)
+    copy: torch.nn.Module = deepcopy(trained).cpu().eval()
+    return copy
 
 
 def library_unet(network: Mapping[str, Any], trained: Any) -> torch.nn.Module:

@@ -13,8 +13,8 @@ from SarcopeniaAssessLib.errors import MaskError, ModelError
 from SarcopeniaAssessLib.model_file import SegmentationNetwork
 from SarcopeniaAssessLib.models import ModelEntry, SegmentationModel, load_model
 from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaTraining.drawn_training import RUN, trained
 from SarcopeniaTraining.evaluation import SliceScore, score_ct
-from SarcopeniaTraining.finetuning import CHECKPOINT, Training
 from SarcopeniaTraining.presets import FinetunePreset, preset_from
 
 
@@ -23,11 +23,10 @@ def load_run(run: str) -> SegmentationModel:
     folder = Path(run)
     if not folder.is_dir():
         return load_model(run)
-    if not (folder / CHECKPOINT).is_file():
+    if not (folder / RUN).is_file():
         raise ModelError("the folder holds no training", "give the --out folder of `sarcopenia finetune`")
-    preset = preset_from(json.loads((folder / "run.json").read_text())["preset"])
-    training = Training.start(preset)
-    training.load(folder / CHECKPOINT)
+    preset = preset_from(json.loads((folder / RUN).read_text())["preset"])
+    training = trained(preset, folder)
     return SegmentationModel(cast(SegmentationNetwork, training.average.module.eval()), _entry(preset))
 
 

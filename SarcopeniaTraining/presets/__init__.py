@@ -1,35 +1,73 @@
 """Every hyper-parameter, by name.
 
-A preset is a JSON file that states its command, its cost and the score it should reach.
+A preset is a JSON file of one verb's folder that states its command, its cost and the score it reaches.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.preprocessing import SlabPreset
 
+Kind = Literal["finetune", "pretrain"]
+
+
+@dataclass(frozen=True)
+class DrawnPhantoms:
+    """Phantom slabs to train on where there is no cohort.
+
+    Attributes
+    ----------
+    train_seeds, validation_seeds:
+        First seed and number of persons.
+    slab_shape:
+        Pixels (i, j) of a stored slab, a margin larger than the preset's patch.
+    samples_per_epoch:
+        An epoch is so many samples, whatever the number of slabs.
+    """
+
+    train_seeds: tuple[int, int]
+    validation_seeds: tuple[int, int]
+    slab_shape: tuple[int, int]
+    samples_per_epoch: int
+
 
 @dataclass(frozen=True)
 class FinetunePreset:
-    """One training of a segmentation network on slabs.
+    """One training of a segmentation network.
 
     Attributes
     ----------
     network:
         `kind` ("smit" or "unet") and the fields of its configuration.
+    slab:
+        What the network sees, as in assessment.
     patch:
-        Pixels (i, j) of a training crop; `slab_shape` those of a stored slab, a margin larger.
-    steps, batch, learning_rate, weight_decay, warmup_steps:
+        Pixels of a training crop: (i, j) for a *thin* network, which learns the middle slice of a slab;
+        (i, j, k) for one that learns every annotated voxel of a crop.
+    epochs, warmup_epochs, learning_rate, weight_decay:
         AdamW, linear warm-up, cosine to zero.
+    checkpoint_every:
+        Epochs between the checkpoints that are kept and scored; the last epoch's is kept as well.
+    crops_per_case, batch:
+        Samples that an epoch takes of each case, and samples of a step.
+    augmentation:
+        "slab" or "paper": a function of `augmentation`.
     average_decay:
-        Decay of the moving average of the weights, which is what is validated and exported.
+        Decay of the moving average of the weights, which is what is validated and kept; 0: the weights.
     precision:
-        "bf16" or "f32" for the forward pass.
+        "half" (bfloat16 in the forward pass, where the device has it) or "single".
+    drawn:
+        Phantoms that the word `phantom` trains on; None: the preset needs a cohort.
     start_from:
         Name or .safetensors file of a model of the same network whose weights to start with.
+
+    Raises
+    ------
+    ModelError
+        A field that is missing, unknown, or cannot be.
     """
 
     name: str
@@ -38,23 +76,51 @@ class FinetunePreset:
     expected: str
     network: dict[str, Any]
     slab: SlabPreset
-    patch: tuple[int, int]
-    slab_shape: tuple[int, int]
-    train_seeds: tuple[int, int]
-    validation_seeds: tuple[int, int]
-    steps: int
+    patch: tuple[int, ...]
+    epochs: int
+    warmup_epochs: float
+    checkpoint_every: int
+    crops_per_case: int
     batch: int
     learning_rate: float
     weight_decay: float
-    warmup_steps: int
     average_decay: float
-    precision: str
-    validate_every: int
+    precision: Literal["half", "single"]
+    augmentation: Literal["slab", "paper"]
     seed: int
+    drawn: DrawnPhantoms | None = None
     start_from: str | None = None
 
+    def __post_init__(self) -> None:
+        counts = (self.epochs, self.checkpoint_every, self.crops_per_case, self.batch, *self.patch)
+        good = (
+            all(isinstance(n, int) and n >= 1 for n in counts)
+            and len(self.patch) in (2, 3)
+            and 0 <= self.warmup_epochs <= self.epochs
+            and 0 <= self.average_decay < 1
+            and self.precision in ("half", "single")
+            and self.augmentation in ("slab", "paper")
+            and self.thin == (self.augmentation == "slab")
+        )
+        if not good:
+            raise ModelError(
+                f"preset {self.name} cannot be trained", "compare its fields with presets/finetune/small.json"
+            )
 
-Kind = Literal["finetune", "pretrain"]
+    @property
+    def thin(self) -> bool:
+        """Whether the network learns the middle slice of a slab alone."""
+        return len(self.patch) == 2
+
+    @property
+    def half(self) -> bool:
+        """Whether the forward pass runs in half precision where the device has it."""
+        return self.precision == "half"
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The fields as JSON holds them; `preset_from` reads them back."""
+        mapping: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return mapping
 
 
 def preset_names(kind: Kind = "finetune") -> list[str]:
@@ -89,8 +155,17 @@ def load_preset(name: str) -> FinetunePreset:
 
 
 def preset_from(values: dict[str, Any]) -> FinetunePreset:
-    """A preset from its JSON fields."""
-    pairs = ("patch", "slab_shape", "train_seeds", "validation_seeds")
-    made: dict[str, Any] = {key: tuple(v) if key in pairs else v for key, v in values.items()}
-    made["slab"] = SlabPreset.from_mapping(values["slab"])
-    return FinetunePreset(**made)
+    """A preset of `finetune` from its JSON fields."""
+    try:
+        made = {**values, "slab": SlabPreset.from_mapping(values["slab"]), "patch": tuple(values["patch"])}
+        if values.get("drawn") is not None:
+            pairs = ("train_seeds", "validation_seeds", "slab_shape")
+            drawn: dict[str, Any] = {
+                key: tuple(v) if key in pairs else v for key, v in values["drawn"].items()
+            }
+            made["drawn"] = DrawnPhantoms(**drawn)
+        return FinetunePreset(**made)
+    except (KeyError, TypeError) as error:
+        raise ModelError(
+            f"the preset is not understood ({error})", "compare its fields with presets/finetune/small.json"
+        ) from None

@@ -12,7 +12,7 @@ def sample() -> dict:
     outline = np.zeros((1, 70, 60), np.uint8)
     outline[0, 20:50, 15:35] = 1
     image[:, outline[0] > 0] += 0.6
-    return {"image": image, "outline": outline}
+    return {"image": image, "label": outline}
 
 
 def test_the_same_seed_gives_the_same_sample_whatever_came_before():
@@ -21,24 +21,24 @@ def test_the_same_seed_gives_the_same_sample_whatever_came_before():
     transform(sample(), 6)
     again = transform(sample(), 5)
     assert np.array_equal(first["image"], again["image"])
-    assert np.array_equal(first["outline"], again["outline"])
+    assert np.array_equal(first["label"], again["label"])
     assert not np.array_equal(first["image"], transform(sample(), 7)["image"])
 
 
 def test_shape_range_and_labels():
     result = slab_transforms((56, 48))(sample(), 1)
     assert result["image"].shape == (3, 56, 48)
-    assert result["outline"].shape == (1, 56, 48)
+    assert result["label"].shape == (1, 56, 48)
     assert float(result["image"].min()) >= 0
     assert float(result["image"].max()) <= 1
-    assert set(np.unique(result["outline"])) <= {0, 1}
+    assert set(np.unique(result["label"])) <= {0, 1}
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_outline_follows_the_image(seed):
     result = slab_transforms((56, 48))(sample(), seed)
     bright = np.asarray(result["image"][1]) > 0.4
-    outline = np.asarray(result["outline"][0]) > 0
+    outline = np.asarray(result["label"][0]) > 0
     dice = 2 * (bright & outline).sum() / (bright.sum() + outline.sum())
     assert dice > 0.85
 

@@ -7,8 +7,9 @@ import pytest
 
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaTraining import publishing
+from SarcopeniaTraining.drawn_training import export
 from SarcopeniaTraining.evaluation import SliceScore
-from SarcopeniaTraining.finetuning import Training, export
+from SarcopeniaTraining.finetuning import Training
 from SarcopeniaTraining.presets import load_preset
 
 

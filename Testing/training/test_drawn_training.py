@@ -1,4 +1,4 @@
-"""Training: a killed run goes on exactly, losses fall, and what is exported can be assessed with."""
+"""`finetune phantom`: a killed run goes on exactly, and what is exported can be assessed with."""
 
 import dataclasses
 import json
@@ -12,28 +12,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.errors import InputError, ModelError, OutputError
 from SarcopeniaAssessLib.models import load_model
-from SarcopeniaTraining.finetuning import CHECKPOINT, Training, export, finetune
-from SarcopeniaTraining.presets import load_preset, preset_from, preset_names
+from SarcopeniaTraining.checkpoints import CHECKPOINT
+from SarcopeniaTraining.drawn_training import export, finetune, trained
+from SarcopeniaTraining.finetuning import LOG, Training
+from SarcopeniaTraining.presets import DrawnPhantoms, load_preset, preset_from
 
+SMOKE = load_preset("smoke")
 TINY = dataclasses.replace(
-    load_preset("smoke"),
-    steps=6,
-    validate_every=2,
+    SMOKE,
+    epochs=3,
+    warmup_epochs=0.5,
+    checkpoint_every=1,
     batch=2,
-    train_seeds=(10_000, 4),
-    validation_seeds=(1_000_000, 1),
     patch=(64, 64),
-    slab_shape=(80, 80),
-    slab=dataclasses.replace(load_preset("smoke").slab, in_plane_mm=5.0),
+    slab=dataclasses.replace(SMOKE.slab, in_plane_mm=5.0),
+    drawn=DrawnPhantoms((10_000, 4), (1_000_000, 1), (80, 80), samples_per_epoch=4),
 )
 
 RUN = """
 import sys, json, dataclasses, torch
 torch.set_num_threads(1)
 from pathlib import Path
-from SarcopeniaTraining.finetuning import finetune
+from SarcopeniaTraining.drawn_training import finetune
 from SarcopeniaTraining.presets import preset_from
 finetune(preset_from(json.loads(sys.argv[1])), Path(sys.argv[2]), cache=Path(sys.argv[3]))
 """
@@ -73,9 +75,7 @@ def test_a_run_killed_at_any_step_ends_with_the_same_weights(whole_run, cache, t
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    before = Training.start(TINY)
-    before.load(out / CHECKPOINT)
-    assert 2 <= before.step <= 6
+    assert 2 <= trained(TINY, out).step <= 6
 
     resumed = finetune(TINY, out, cache=cache)
 
@@ -87,38 +87,30 @@ def test_a_run_killed_at_any_step_ends_with_the_same_weights(whole_run, cache, t
 
 
 def test_another_seed_gives_other_weights(whole_run, cache, tmp_path):
-    other = finetune(dataclasses.replace(TINY, seed=2, steps=2), tmp_path, cache=cache)
+    other = finetune(dataclasses.replace(TINY, seed=2, epochs=1), tmp_path, cache=cache)
     name = next(n for n, t in other.network.state_dict().items() if t.is_floating_point() and t.dim() > 1)
     assert not other.network.state_dict()[name].equal(whole_run[0].network.state_dict()[name])
 
 
 def test_the_log_tells_losses_and_scores(whole_run):
-    lines = [json.loads(line) for line in (whole_run[1] / "log.jsonl").read_text().splitlines()]
-    scored = [line for line in lines if "dice" in line]
+    lines = [json.loads(line) for line in (whole_run[1] / LOG).read_text().splitlines()]
+    scored = [line for line in lines if "validation_dice" in line]
     assert [line["step"] for line in scored] == [2, 4, 6]
-    assert all(0 <= line["dice"] <= 1 for line in scored)
+    assert all(0 <= line["validation_dice"] <= 1 for line in scored)
     run = json.loads((whole_run[1] / "run.json").read_text())
     assert preset_from(run["preset"]) == TINY
-    assert run["torch"]
+    assert run["provenance"]["torch"]
 
 
-def test_training_learns(cache):
-    """Twenty-five steps on one batch of one slab: the loss falls to less than half."""
-    import torch
-    from monai.losses import DiceCELoss
+def test_a_folder_of_another_preset_is_refused_and_said_why(whole_run, cache):
+    with pytest.raises(OutputError, match="differs in learning_rate, seed"):
+        finetune(dataclasses.replace(TINY, seed=9, learning_rate=1.0), whole_run[1], cache=cache)
 
-    from SarcopeniaTraining.augmentation import slab_transforms
-    from SarcopeniaTraining.finetuning import SlabSamples, _plan
-    from SarcopeniaTraining.phantom.slabs import slab_store
 
-    preset = dataclasses.replace(TINY, steps=1000, warmup_steps=1, precision="f32", learning_rate=5e-3)
-    store = slab_store(_plan(TINY, TINY.train_seeds), cache / "train")
-    image, outline = SlabSamples(store, preset, slab_transforms(preset.patch))[0]
-    training = Training.start(preset)
-    loss = DiceCELoss(to_onehot_y=True, softmax=True, squared_pred=True)
-    pair = torch.stack([image, image]), torch.stack([outline, outline])
-    losses = [training.learn(*pair, loss) for _ in range(25)]
-    assert losses[-1] < losses[0] / 2
+def test_a_preset_without_phantoms_is_refused(tmp_path):
+    with pytest.raises(InputError, match="draws no phantoms"):
+        finetune(dataclasses.replace(TINY, drawn=None), tmp_path / "new", cache=tmp_path)
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_exported_model_loads_with_its_entry_and_the_averaged_weights(whole_run):
@@ -148,28 +140,3 @@ def test_a_start_from_another_network_is_refused(whole_run):
     )
     with pytest.raises(ModelError, match="another network"):
         Training.start(wider)
-
-
-def test_presets_state_command_cost_and_score():
-    for name in preset_names():
-        preset = load_preset(name)
-        assert preset.name == name
-        assert f"--preset {name}" in preset.command
-        assert preset.cost
-        assert preset.expected
-        assert "to be measured" not in preset.cost + preset.expected
-
-
-def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(ModelError, match="smit-slab"):
-        load_preset("huge")
-
-
-def test_training_and_validation_seeds_never_meet():
-    from SarcopeniaTraining.evaluation import HELD_OUT_SEED
-
-    for name in preset_names():
-        preset = load_preset(name)
-        (a, n), (b, m) = preset.train_seeds, preset.validation_seeds
-        assert a + n <= b
-        assert b + m <= HELD_OUT_SEED

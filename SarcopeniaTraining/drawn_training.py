@@ -1,0 +1,155 @@
+"""`sarcopenia finetune phantom`: a training on drawn slabs, and the model that it exports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from SarcopeniaAssessLib.errors import InputError, ModelError, OutputError
+from SarcopeniaAssessLib.model_file import write_whole
+from SarcopeniaAssessLib.models import ModelEntry, save_model
+from SarcopeniaTraining.checkpoints import Checkpoints, provenance
+from SarcopeniaTraining.finetuning import Schedule, Surroundings, Training, train
+from SarcopeniaTraining.networks import exportable
+from SarcopeniaTraining.phantom.slabs import SlabPlan, SlabStore, slab_store
+from SarcopeniaTraining.presets import DrawnPhantoms, FinetunePreset
+from SarcopeniaTraining.samples import DrawnSlabs, Samples
+
+RUN = "run.json"
+VALIDATED = 60
+"""Held-out slabs that a checkpoint is scored on."""
+
+
+@dataclass(frozen=True, eq=False)
+class SlabValidation:
+    """Scores the averaged network on the outlines of held-out slabs; called by the training loop."""
+
+    store: SlabStore
+
+    def __call__(self, training: Training, epoch: int) -> Mapping[str, float]:
+        """Mean Dice of outlines, and the mean area errors as fractions."""
+        import torch
+        from monai.metrics.meandice import compute_dice
+
+        network: Any = training.average.module
+        network.eval()
+        device = next(network.parameters()).device
+        patch, shape = training.preset.patch, self.store.outlines.shape[1:]
+        margin = [(a - b) // 2 for a, b in zip(shape, patch, strict=True)]
+        cut = tuple(slice(m, m + p) for m, p in zip(margin, patch, strict=True))
+        source = DrawnSlabs(self.store)
+        dice, error = [], []
+        with torch.inference_mode():
+            for number in range(min(VALIDATED, len(self.store))):
+                slab, label = source.slab(number, np.random.default_rng(0))
+                image = torch.from_numpy(np.ascontiguousarray(slab[cut])).to(device)[None, None]
+                truth = torch.from_numpy(np.array(label[cut][..., 0])).to(device)[None, None]
+                drawn = network.slice_logits(image, image.shape[-1] // 2).argmax(1, keepdim=True)
+                dice.append(float(compute_dice(drawn, truth)))
+                error.append(float(drawn.sum() / truth.sum()) - 1)
+        return {
+            "validation_dice": float(np.mean(dice)),
+            "validation_area_error": float(np.mean(error)),
+            "validation_area_abs_error": float(np.mean(np.abs(error))),
+        }
+
+
+def finetune(
+    preset: FinetunePreset,
+    out: Path,
+    *,
+    cache: Path,
+    jobs: int = 1,
+    device: str = "cpu",
+    tell: Callable[[str], None] = lambda line: None,
+) -> Training:
+    """Train on the preset's phantoms, going on from `out` where it was stopped.
+
+    Writes `run.json` (preset, versions, commit), `log.jsonl` and the checkpoints to `out`.
+
+    Raises
+    ------
+    InputError
+        The preset draws no phantoms.
+    OutputError
+        The folder holds a training of another preset, or cannot be written.
+    """
+    drawn = preset.drawn
+    if drawn is None:
+        raise InputError(f"preset {preset.name} draws no phantoms", "give a cohort, or a preset with `drawn`")
+    _claim(preset, out)
+    train_store = slab_store(_plan(preset, drawn, drawn.train_seeds), cache / "train", jobs=jobs)
+    held_out = slab_store(_plan(preset, drawn, drawn.validation_seeds), cache / "validation", jobs=jobs)
+    training = Training.start(preset, device=device)
+    samples = Samples.of(DrawnSlabs(train_store), preset, training.seed)
+    around = Surroundings(out, SlabValidation(held_out), tell)
+    return train(training, samples, Schedule.of(preset, drawn.samples_per_epoch), around)
+
+
+def _claim(preset: FinetunePreset, out: Path) -> None:
+    """Make the folder this preset's; refuse another's."""
+    path = out / RUN
+    if path.is_file():
+        try:
+            held = json.loads(path.read_text("utf-8"))["preset"]
+        except (ValueError, KeyError):
+            raise OutputError(f"{RUN} in the folder is damaged", "give another --out") from None
+        mine = preset.to_mapping()
+        other = sorted(key for key in {*held, *mine} if held.get(key) != mine.get(key))
+        if other:
+            raise OutputError(
+                f"the folder holds another training (its preset differs in {', '.join(other)})",
+                "give another --out",
+            )
+        return
+    content = {"preset": preset.to_mapping(), "provenance": provenance()}
+    write_whole(path, json.dumps(content, indent=1).encode())
+
+
+def trained(preset: FinetunePreset, folder: Path) -> Training:
+    """The training of a folder as it stands, not going on.
+
+    Raises
+    ------
+    ModelError
+        The folder holds no checkpoint.
+    """
+    state = Checkpoints(folder).load(lambda line: None)
+    if state is None:
+        raise ModelError("the folder holds no training", "give the --out folder of `sarcopenia finetune`")
+    training = Training.start(preset)
+    training.restore(state)
+    return training
+
+
+def _plan(preset: FinetunePreset, drawn: DrawnPhantoms, seeds: tuple[int, int]) -> SlabPlan:
+    return SlabPlan(seeds[0], seeds[1], drawn.slab_shape, preset.slab)
+
+
+def export(training: Training, out: Path) -> ModelEntry:
+    """Write the averaged network as OUT/NAME.safetensors, in half precision, with its entry."""
+    preset = training.preset
+    seeds = preset.drawn.train_seeds if preset.drawn is not None else (0, 0)
+    entry = ModelEntry(
+        name=preset.name,
+        version="1",
+        architecture=preset.network,
+        preprocessing=preset.slab.to_mapping(),
+        trained_on="procedural phantoms only; no patient data",
+        licence="Apache-2.0; research use only",
+        training={
+            "command": preset.command,
+            "seed": preset.seed,
+            "steps": training.step,
+            "minutes": round(training.seconds / 60),
+            "start_from": preset.start_from,
+            "phantom_seeds": f"{seeds[0]}…{sum(seeds) - 1}",
+        },
+    )
+    network = exportable(preset.network, training.average.module)
+    return save_model(out / f"{preset.name}.safetensors", network.half(), entry)

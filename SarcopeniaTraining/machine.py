@@ -1,0 +1,30 @@
+"""What a training asks of the machine: threads, and memory that is kept between steps."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+_M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1
+"""Parameters of glibc's `mallopt` (malloc.h)."""
+
+
+def use_machine(threads: int, jobs: int = 1) -> None:
+    """Set up this process for training.
+
+    Parameters
+    ----------
+    threads:
+        Of the network; 0: the cores shared out between `jobs`, or torch's choice where there is one.
+    """
+    import torch
+
+    if threads or jobs > 1:
+        torch.set_num_threads(threads or max((os.cpu_count() or 1) // jobs, 1))
+    if sys.platform == "linux":
+        # glibc would give memory back and take it again at every step: a third of a step's time.
+        library = ctypes.CDLL(None)
+        if hasattr(library, "mallopt"):
+            library.mallopt(_M_MMAP_MAX, 0)
+            library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

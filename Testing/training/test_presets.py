@@ -1,0 +1,72 @@
+"""Presets: each says what it costs and reaches, and is read back as it is written."""
+
+import dataclasses
+
+import pytest
+
+from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaTraining.evaluation import HELD_OUT_SEED
+from SarcopeniaTraining.presets import load_preset, preset_from, preset_names, read_preset
+
+
+def test_presets_state_command_cost_and_score():
+    for name in preset_names():
+        preset = load_preset(name)
+        assert preset.name == name
+        assert f"--preset {name}" in preset.command
+        assert preset.cost
+        assert preset.expected
+        assert "to be measured" not in preset.cost + preset.expected
+
+
+def test_an_unknown_preset_names_the_known_ones():
+    with pytest.raises(ModelError, match="smit-slab"):
+        load_preset("huge")
+
+
+def test_training_and_validation_seeds_never_meet():
+    for name in preset_names():
+        drawn = load_preset(name).drawn
+        if drawn is None:
+            continue
+        (a, n), (b, m) = drawn.train_seeds, drawn.validation_seeds
+        assert a + n <= b
+        assert b + m <= HELD_OUT_SEED
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_is_read_back_as_it_is_written(name):
+    assert preset_from(load_preset(name).to_mapping()) == load_preset(name)
+
+
+def test_the_printed_settings_are_those_of_the_paper():
+    paper = load_preset("paper")
+    assert (paper.epochs, paper.learning_rate, paper.weight_decay) == (200, 1e-4, 1e-5)
+    assert (paper.warmup_epochs, paper.checkpoint_every) == (50, 30)
+    assert paper.patch == (96, 96, 96)
+    assert (paper.slab.in_plane_mm, paper.slab.slice_mm) == (1.5, 2.0)
+    assert (paper.slab.hu_low, paper.slab.hu_high) == (-175.0, 250.0)
+    assert (paper.crops_per_case, paper.slab.tile) == (4, 96)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"patch": (96,)}, {"precision": "f16"}, {"augmentation": "paper"}, {"batch": 0}]
+)
+def test_what_cannot_be_trained_is_no_preset(wrong):
+    with pytest.raises(ModelError, match="cannot be trained"):
+        dataclasses.replace(load_preset("small"), **wrong)
+
+
+def test_fields_that_are_missing_or_unknown_are_told():
+    values = read_preset("finetune", "small")
+    with pytest.raises(ModelError, match="not understood"):
+        preset_from({**values, "steps": 5})
+    del values["batch"]
+    with pytest.raises(ModelError, match="not understood"):
+        preset_from(values)
+
+
+def test_a_file_that_is_no_preset_is_told(tmp_path):
+    (tmp_path / "x.json").write_text("[1]")
+    with pytest.raises(ModelError, match="no JSON object"):
+        load_preset(str(tmp_path / "x.json"))
