@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,16 +14,12 @@ from SarcopeniaAssessLib.case_names import case_name, safe_name
 from SarcopeniaAssessLib.criteria import resolve_criterion
 from SarcopeniaAssessLib.ct_io import open_ct, read_label_map
 from SarcopeniaAssessLib.errors import MaskError
-from SarcopeniaAssessLib.geometry import spacing_mm
 from SarcopeniaAssessLib.level import Level, LevelMethod, find_level
+from SarcopeniaAssessLib.mask_grid import choose_label, require_same_grid
 from SarcopeniaAssessLib.volume import CtVolume
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_GRID_TOLERANCE = 0.1
-"""Of a pixel, at every corner: more than rounding in any format, far less than an area would show."""
-_LISTED = 12
 
 
 def measure_mask(  # noqa: PLR0913 - as `assess`: what a person can say, each by its name
@@ -76,12 +72,12 @@ def ask_mask(  # noqa: PLR0913 - see `measure_mask`
     """Everything about a given mask but its measurement; see `measure_mask`."""
     started = time.perf_counter()
     given = read_label_map(mask)
-    inside = _chosen(given.labels, label)
+    inside = choose_label(given.labels, label)
     grid = CtVolume.from_array(inside.view(np.uint8), given.ras_from_ijk, input=given.input)
     volume = grid
     if ct is not None:
         volume = ct if isinstance(ct, CtVolume) else open_ct(ct, series=series)
-        _require_same_grid(grid, volume)
+        require_same_grid(grid, volume)
     slices = grid.axes.view(inside)
     level = _level(l3, slices, volume)
     k = level.slice_from_feet
@@ -99,41 +95,6 @@ def ask_mask(  # noqa: PLR0913 - see `measure_mask`
     return question, Drawing(
         mask=slices[:, :, k], hu=hu, neighbours=(below, above), sha256=given.input.sha256
     )
-
-
-def _chosen(labels: NDArray[Any], label: int | None) -> NDArray[np.bool_]:
-    # Plane by plane: sorting a whole volume at once would take its memory several times over.
-    planes = (np.unique(plane[plane != 0]) for plane in labels)
-    present = sorted({int(value) for values in planes for value in values})
-    listed = ", ".join(map(str, present[:_LISTED])) + (" …" if len(present) > _LISTED else "")
-    if not present:
-        raise MaskError("The mask is empty", "give one in which the muscle is marked")
-    if label is None and len(present) > 1:
-        raise MaskError(f"The mask holds several labels: {listed}", "choose the muscle's with --label V")
-    if label is not None and label not in present:
-        raise MaskError(f"The mask has no label {label}, only {listed}", "choose one of them with --label V")
-    chosen: NDArray[np.bool_] = labels == (present[0] if label is None else label)
-    return chosen
-
-
-def _require_same_grid(mask: CtVolume, ct: CtVolume) -> None:
-    """The same voxels in the world; another storage order of the axes does no harm."""
-    if mask.canonical_shape != ct.canonical_shape:
-        raise MaskError(
-            f"The mask has {_times(mask.canonical_shape)} voxels and the CT {_times(ct.canonical_shape)}",
-            "give a mask on the CT's own grid",
-        )
-    last = np.array(ct.canonical_shape) - 1
-    corners = np.array([[*(last * corner), 1] for corner in np.ndindex(2, 2, 2)]).T
-    apart_mm = np.linalg.norm(((mask.ras_from_canonical - ct.ras_from_canonical) @ corners)[:3], axis=0).max()
-    if apart_mm > _GRID_TOLERANCE * min(spacing_mm(ct.ras_from_canonical)):
-        raise MaskError(
-            f"Mask and CT lie up to {apart_mm:.2g} mm apart in the world", "give a mask on the CT's own grid"
-        )
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))
 
 
 def _level(spec: str | None, slices: NDArray[np.bool_], volume: CtVolume) -> Level:
