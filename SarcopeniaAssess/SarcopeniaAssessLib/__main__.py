@@ -244,6 +244,15 @@ def _json_file(path: str) -> dict[str, Any]:
     return content
 
 
+def _share_processors() -> None:
+    """Let torch's threads sleep while they wait for each other, unless the user has said otherwise.
+
+    They spin by default: free on idle processors, tenfold slower beside another program (docs/benchmarks.md).
+    Read when torch is first imported, which no command does before this.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def run_group(group: click.Group, arguments: Sequence[str] | None = None) -> int:
     """Run a command group; every failure is one line on standard error.
 
@@ -252,6 +261,7 @@ def run_group(group: click.Group, arguments: Sequence[str] | None = None) -> int
     The exit status; 2 for usage errors, 130 when interrupted.
     """
     use_utf8()
+    _share_processors()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(group.main(given, prog_name=PROGRAM, standalone_mode=False) or 0)

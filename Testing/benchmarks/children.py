@@ -36,7 +36,8 @@ def run_python(*arguments: str) -> Ran:
     """Run this interpreter in the tree's root and wait for it."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
-        child = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=out, stderr=err)
+        env = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}  # as the command itself does
+        child = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=out, stderr=err, env=env)
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
