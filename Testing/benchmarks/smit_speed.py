@@ -185,9 +185,12 @@ def _swinunetr() -> dict[str, float]:
     import torch
     from monai.networks.nets import SwinUNETR, swin_unetr
 
-    # It asks einops, which is not everywhere, for these two orders of axes alone.
-    orders = {"n c d h w -> n d h w c": (0, 2, 3, 4, 1), "n d h w c -> n c d h w": (0, 4, 1, 2, 3)}
-    swin_unetr.rearrange = lambda x, order: x.permute(orders[order])
+    def reordered(x, order):
+        """What MONAI asks einops for, which is not everywhere: another order of axes."""
+        before, after = (side.split() for side in order.split("->"))
+        return x.permute([before.index(axis) for axis in after])
+
+    swin_unetr.rearrange = reordered
     network, image = SwinUNETR(1, 2, feature_size=48).eval(), torch.rand(1, 1, 96, 96, 96)
     return {"swinunetr_s": _best(lambda: network(image), 2)}
 
