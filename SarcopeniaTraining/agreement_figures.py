@@ -32,7 +32,7 @@ def bland_altman_figure(best: Sequence[PatientScore], others: Sequence[PatientSc
     """
     figure, (axis,) = panels(1, 1, 5.2)
     difference, middle = _predicted(others) - _truth(others), (_predicted(others) + _truth(others)) / 2
-    axis.scatter(middle, difference, s=18, color="#C9CDD4", label="other folds", zorder=1)
+    axis.scatter(middle, difference, s=18, color="#A3A9B3", label="other folds", zorder=1)
     if len(best) > 1:
         limits = bland_altman(_truth(best), _predicted(best))
         for estimate, words, style in (
@@ -54,7 +54,7 @@ def bland_altman_figure(best: Sequence[PatientScore], others: Sequence[PatientSc
 def regression_figure(best: Sequence[PatientScore], others: Sequence[PatientScore], fold: int) -> Figure:
     """Predicted against true area with the best fold's line and the line of identity."""
     figure, (axis,) = panels(1, 1, 5.8)
-    axis.scatter(_truth(others), _predicted(others), s=18, color="#C9CDD4", label="other folds", zorder=1)
+    axis.scatter(_truth(others), _predicted(others), s=18, color="#A3A9B3", label="other folds", zorder=1)
     everything = np.concatenate([_truth([*best, *others]), _predicted([*best, *others])])
     low, high = everything.min() - 5, everything.max() + 5
     axis.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=":", label="identity")

@@ -58,7 +58,7 @@ def outline_figure(chosen: Sequence[Chosen], readings: Sequence[Reading], title:
 
     views = [upright(one.volume, one.k, (one.truth, one.predicted)) for one in readings]
     size = (max(view[0].shape[0] for view in views), max(view[0].shape[1] for view in views))
-    figure, axes = panels(2, max(len(chosen), 3), 7.4, gap=(0.02, 0.02))
+    figure, axes = panels(2, max(len(chosen), 3), 6.9, gap=(0.02, 0.02))
     columns = len(axes) // 2
     for column, (one, (image, masks)) in enumerate(zip(chosen, views, strict=True)):
         whole, near = axes[column], axes[columns + column]
