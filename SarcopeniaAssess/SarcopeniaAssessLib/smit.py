@@ -24,6 +24,35 @@ MOST = 4096  # of anything: a configuration read from a file must not exhaust th
 
 Triple = tuple[int, int, int]
 
+# Names of the published code and of MONAI's SwinUNETR → ours.
+OFFICIAL_NAMES: Mapping[str, str] = {
+    "img_size": "image_size",
+    "in_chans": "in_channels",
+    "num_classes": "out_channels",
+    "feature_size": "embed_dim",
+    "norm_name": "decoder_norm",
+    "dropout_path_rate": "drop_path_rate",
+}
+# What the published code can be asked for and this network has in one way only.
+OFFICIAL_FIXED: Mapping[str, object] = {
+    "ape": False,
+    "spe": False,
+    "patch_norm": True,
+    "qk_scale": None,
+    "pat_merg_rf": 4,
+    "out_indices": (0, 1, 2, 3),
+    "spatial_dims": 3,
+    "res_block": True,
+}
+# What the published code does not use, or in training alone, where this one has no such part.
+OFFICIAL_IDLE = frozenset(
+    {
+        *("drop_rate", "attn_drop_rate", "use_checkpoint", "if_transskip", "if_convskip", "reg_head_chan"),
+        *("pretrain_img_size", "frozen_stages", "mlp_dim", "pos_embed", "conv_block"),
+    }
+)
+)
+
 
 @dataclass(frozen=True)
 class SmitConfig:
@@ -118,6 +147,8 @@ class SmitConfig:
         stride = self.total_stride
         self._require("window_padding", self.window_padding == "zeros", "zeros in the official order")
         self._require("merging", len(set(stride)) == 1, "equal strides on all axes in the official order")
+        narrow = min(self.window_size) == 1 < max(self.window_size)
+        self._require("window_size", not narrow, "2 or more on every axis in the official order")
         fits = self.image_size is None or self.image_size % stride[0] == 0
         self._require("image_size", fits, f"a multiple of {stride[0]}")
 
@@ -161,13 +192,19 @@ class SmitConfig:
 
     @classmethod
     def from_official(cls, values: Mapping[str, Any]) -> Self:
-        """Read the fields of an official configuration: `img_size` instead of `image_size`.
+        """Read the fields of an official configuration, under the names of the published code or of MONAI.
 
-        The window order and padding are the official ones unless the mapping says otherwise.
+        The window order and padding are the official ones unless the mapping says otherwise. A field that
+        could change the logits is taken or refused; those that cannot (`OFFICIAL_IDLE`) are passed over.
+
+        Raises
+        ------
+        ModelError
+            A field that is not known, contradicts another, or asks for a part that this network lacks.
         """
-        given: dict[str, Any] = {"window_reverse": "official", "window_padding": "zeros", **values}
-        size = given.pop("img_size", given.pop("image_size", None))
-        sides = set(size) if isinstance(size, list | tuple) else {size}
+        given = _without_official_names(values)
+        size = given.pop("image_size", None)
+        sides = set(size) if isinstance(size, tuple) else {size}
         if given["window_reverse"] == "official":
             if len(sides) != 1:
                 raise ModelError(
@@ -175,7 +212,14 @@ class SmitConfig:
                     "give the side of the cube that the weights were trained on",
                 )
             given["image_size"] = sides.pop()
-        return cls.from_mapping(given)
+        hidden = given.pop("hidden_size", None)
+        config = cls.from_mapping(given)
+        if hidden not in (None, 16 * config.embed_dim):
+            raise ModelError(
+                f"SMIT configuration: hidden_size is {hidden}",
+                f"give 16 × embed_dim, {16 * config.embed_dim}",
+            )
+        return config
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them; `from_mapping` reads them back."""
@@ -195,11 +239,32 @@ def _whole_numbers(value: object, length: int) -> bool:
 
 
 def _from_json(name: str, value: Any) -> Any:
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+        value = value.tolist()
     if name in ("window_size", "patch_size", "merging", "decoder_kernel") and _whole(value):
         return (value, value, value)
     if isinstance(value, list):
         return tuple(value)
     return value
+
+
+def _without_official_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields under our names, the official order as their default; what is fixed is checked, not kept."""
+    given: dict[str, Any] = {}
+    for official, raw in values.items():
+        name, value = OFFICIAL_NAMES.get(official, official), _from_json(official, raw)
+        if name in given and given[name] != value:
+            raise ModelError(
+                f"SMIT configuration: {official} is {value}, but {name} is {given[name]}", "give one of them"
+            )
+        if name in OFFICIAL_FIXED and value != OFFICIAL_FIXED[name]:
+            raise ModelError(
+                f"SMIT configuration: {official} is {value}, which this network is not built for",
+                f"its weights cannot be used here; {OFFICIAL_FIXED[name]} is supported",
+            )
+        if name not in OFFICIAL_FIXED and name not in OFFICIAL_IDLE:
+            given[name] = value
+    return {"window_reverse": "official", "window_padding": "zeros", **given}
 
 
 CONFIGURATIONS: Mapping[str, SmitConfig] = {

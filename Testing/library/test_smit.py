@@ -293,55 +293,6 @@ def test_an_image_of_another_kind_is_refused(shape):
         build_smit(THIN)(torch.zeros(shape))
 
 
-# The configuration
-
-
-@pytest.mark.parametrize(
-    "config", [*CONFIGURATIONS.values(), TINY, replace(THIN, decoder_channels=(1, 2, 3, 4, 5))]
-)
-def test_a_configuration_survives_json(config):
-    assert SmitConfig.from_mapping(json.loads(json.dumps(config.to_mapping()))) == config
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"embed_dim": 0},
-        {"embed_dim": 10**9},
-        {"embed_dim": 6, "num_heads": [4, 4, 4, 4]},
-        {"depths": [2, 2, 2]},
-        {"depths": "2222"},
-        {"window_size": [0, 4, 4]},
-        {"window_size": [64, 64, 64]},
-        {"merging": [2, 2, 3]},
-        {"decoder_kernel": [3, 3, 2]},
-        {"decoder_norm": "group"},
-        {"drop_path_rate": 1},
-        {"mlp_ratio": "4"},
-        {"qkv_bias": 1},
-        {"window_reverse": "official"},
-        {"window_reverse": "official", "window_padding": "zeros", "merging": [2, 2, 1]},
-        {"window_reverse": "official", "window_padding": "zeros", "image_size": 40},
-        {"decoder_channels": [1, 2]},
-        {"heads": 4},
-    ],
-)
-def test_an_impossible_configuration_is_refused(fields):
-    with pytest.raises(ModelError):
-        SmitConfig.from_mapping(fields)
-
-
-def test_an_official_configuration_is_a_cube():
-    config = SmitConfig.from_official(
-        {"embed_dim": 48, "img_size": [96, 96, 96], "patch_size": 2, "window_size": 4}
-    )
-    assert config == replace(
-        CONFIGURATIONS["smit-base"], window_reverse="official", window_padding="zeros", image_size=96
-    )
-    with pytest.raises(ModelError, match="cube"):
-        SmitConfig.from_official({"img_size": [96, 96, 64]})
-
-
 # Where torch may stand
 
 
