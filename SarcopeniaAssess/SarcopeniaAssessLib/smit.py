@@ -51,7 +51,6 @@ OFFICIAL_IDLE = frozenset(
         *("pretrain_img_size", "frozen_stages", "mlp_dim", "pos_embed", "conv_block"),
     }
 )
-)
 
 
 @dataclass(frozen=True)
