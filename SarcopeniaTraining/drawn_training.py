@@ -86,7 +86,7 @@ def finetune(
     train_store = slab_store(_plan(preset, drawn, drawn.train_seeds), cache / "train", jobs=jobs)
     held_out = slab_store(_plan(preset, drawn, drawn.validation_seeds), cache / "validation", jobs=jobs)
     training = Training.start(preset, device=device)
-    samples = Samples.of(DrawnSlabs(train_store), preset, training.seed)
+    samples = Samples(DrawnSlabs(train_store), preset.patch, training.seed)
     around = Surroundings(out, SlabValidation(held_out), tell)
     return train(training, samples, Schedule.of(preset, drawn.samples_per_epoch), around)
 

@@ -6,10 +6,7 @@ on by itself.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.errors import ModelError, SarcopeniaError
+from SarcopeniaAssessLib.errors import ModelError, OutputError, SarcopeniaError
 from SarcopeniaAssessLib.output_lock import FolderLock
 from SarcopeniaTraining.cached_cases import CachedCase, CachePlan, cached_cases
 from SarcopeniaTraining.distributed import Team, joined_team
 from SarcopeniaTraining.finetuning import Schedule, Surroundings, Training, train
-from SarcopeniaTraining.machine import use_machine
+from SarcopeniaTraining.machine import end_with_parent, use_machine
 from SarcopeniaTraining.presets import FinetunePreset
 from SarcopeniaTraining.progress import TrainingProgress
 from SarcopeniaTraining.run_identity import claim_run
@@ -35,6 +32,8 @@ from SarcopeniaTraining.validation import FoldValidation
 if TYPE_CHECKING:
     from SarcopeniaTraining.cohort import Cohort
     from SarcopeniaTraining.splits import Fold, Splits
+
+_LOCK_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def _train_fold(
     team, device = place
     preset, fold, folder = plan.preset, plan.fold(number), plan.folder(number)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FolderLock(folder) if team.leads else None
+    lock = _locked(folder) if team.leads else None
     schedule = Schedule.of(preset, len(fold.train) * preset.crops_per_case)
     chosen = [cases[case] for case in plan.train_cases(fold)]
     try:
@@ -176,7 +175,7 @@ def _train_fold(
                 device,
                 progress.tell,
             )
-            samples = Samples.of(CohortSlabs(chosen, preset.crops_per_case), preset, training.seed)
+            samples = Samples(CohortSlabs(chosen, preset.crops_per_case), preset.patch, training.seed)
             around = Surroundings(folder, examine, progress.tell, progress.advance, team)
             train(training, samples, schedule, around)
             best = examine.finish() if team.leads else ""
@@ -212,7 +211,7 @@ def _side_by_side(plan: FoldsPlan, cases: Mapping[str, CachedCase]) -> dict[int,
     jobs = min(plan.jobs, len(plan.numbers))
     found: dict[int, str] = {}
     failures: list[tuple[int, _Failure]] = []
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _die_with_the_first_process) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), end_with_parent) as pool:
         begun = {number: pool.submit(_fold_in_a_process, plan, number, cases) for number in plan.numbers}
         for number, future in begun.items():
             result = future.result()
@@ -234,17 +233,14 @@ def _fold_in_a_process(plan: FoldsPlan, number: int, cases: Mapping[str, CachedC
         return _Failure(type(error), error.problem, error.remedy)
 
 
-def _die_with_the_first_process() -> None:
-    """Ctrl-C ends a fold at once, and so does the end of the process that started it; each goes on later."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    first = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == first:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _locked(folder: Path) -> FolderLock:
+    """The fold's lock; what is left of a killed run lets go of it within a second or two."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            return FolderLock(folder)
+        except OutputError:
+            time.sleep(0.5)
+    return FolderLock(folder)
 
 
 def _say(line: str) -> None:

@@ -1,13 +1,17 @@
-"""What a training asks of the machine: threads, and memory that is kept between steps."""
+"""What a training asks of the machine: threads, memory kept between steps, processes that end together."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
+import threading
+import time
 
 _M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1
 """Parameters of glibc's `mallopt` (malloc.h)."""
+_WATCH_EVERY_S = 0.25
 
 
 def use_machine(threads: int, jobs: int = 1) -> None:
@@ -28,3 +32,19 @@ def use_machine(threads: int, jobs: int = 1) -> None:
         if hasattr(library, "mallopt"):
             library.mallopt(_M_MMAP_MAX, 0)
             library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def end_with_parent(_: int = 0) -> None:
+    """Let this process end when the one that started it does, killed or not; Ctrl-C ends it at once.
+
+    A worker inherits the lock on its training's folder: left behind, it would keep the next run out.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_EVERY_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -5,13 +5,16 @@ Drawn phantoms and a cohort's cases differ in where a slab comes from, in nothin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from SarcopeniaTraining.augmentation import Sample, cube_transforms, slab_transforms
+from SarcopeniaTraining.machine import end_with_parent
 from SarcopeniaTraining.phantom.slabs import FULL_SCALE, SlabStore
 
 if TYPE_CHECKING:
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from SarcopeniaTraining.cached_cases import CachedCase
-    from SarcopeniaTraining.presets import FinetunePreset
 
     Slab = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
@@ -68,27 +70,28 @@ class CohortSlabs:
         return case.slab(int(rng.integers(case.slabs)))
 
 
+@lru_cache(maxsize=4)
+def _transform(patch: tuple[int, ...]) -> Callable[[Sample, int], Sample]:
+    """Made where it is used, once in each process: MONAI's transforms hold random states."""
+    shape: Any = patch
+    return slab_transforms(shape) if len(patch) == 2 else cube_transforms(shape)
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """All samples of one training, by number.
 
     Attributes
     ----------
+    patch:
+        Pixels of a crop: (i, j) for a thin network, (i, j, k) for one that learns crops.
     seed:
         Of the training: the preset's, and the fold's number where there are folds.
     """
 
     source: Source
-    thin: bool
-    transform: Callable[[Sample, int], Sample]
+    patch: tuple[int, ...]
     seed: tuple[int, ...]
-
-    @classmethod
-    def of(cls, source: Source, preset: FinetunePreset, seed: tuple[int, ...]) -> Samples:
-        """Samples of a source, augmented as the preset says."""
-        patch: Any = preset.patch
-        transform = slab_transforms(patch) if preset.thin else cube_transforms(patch)
-        return cls(source, preset.thin, transform, seed)
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Image (1, i, j, s) and label: (1, i, j) of the middle slice, or (1, i, j, s) of all."""
@@ -96,16 +99,16 @@ class Samples:
         order = np.random.default_rng([*self.seed, round_]).permutation(len(self.source))
         words = np.random.SeedSequence([*self.seed, 11, number]).generate_state(2)
         image, label = self.source.slab(int(order[place]), np.random.default_rng(words[1]))
-        if not self.thin:
-            cube = self.transform(
-                {"image": np.array(image[None]), "label": np.array(label[None])}, int(words[0])
-            )
+        transform = _transform(self.patch)
+        if len(self.patch) == 3:
+            whole = {"image": np.array(image[None]), "label": np.array(label[None])}
+            cube = transform(whole, int(words[0]))
             return cube["image"].as_tensor(), cube["label"].as_tensor()
         sample = {
             "image": np.ascontiguousarray(np.moveaxis(image, -1, 0)),
             "label": np.array(label[None, :, :, label.shape[-1] // 2]),
         }
-        slab = self.transform(sample, int(words[0]))
+        slab = transform(sample, int(words[0]))
         return slab["image"].as_tensor().permute(1, 2, 0)[None], slab["label"].as_tensor()
 
 
@@ -115,6 +118,11 @@ def batches(
     """Batches of the samples with these numbers, drawn ahead by worker processes."""
     from torch.utils.data import DataLoader
 
-    ahead: dict[str, Any] = {"num_workers": workers, "prefetch_factor": 4} if workers else {}
+    ahead: dict[str, Any] = {}
+    if workers:
+        # A forked worker has MONAI already; elsewhere it is imported anew, a few seconds a fold.
+        start = "fork" if sys.platform == "linux" else None
+        ahead = {"num_workers": workers, "prefetch_factor": 4, "multiprocessing_context": start}
+        ahead["worker_init_fn"] = end_with_parent
     loaded: Any = DataLoader(samples, batch_sampler=numbers, **ahead)  # type: ignore[arg-type]
     return iter(loaded)
