@@ -8,10 +8,11 @@ paths of `smit_network.Smit`. A checkpoint is read as tensors only: safetensors,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.smit import SmitConfig, build_smit
@@ -21,8 +22,19 @@ if TYPE_CHECKING:
 
     from SarcopeniaAssessLib.smit_network import Smit
 
-WRAPPERS = ("state_dict", "model", "net")
+# Where trainers put the state dict, and what they put before its names; `student` of the pre-training.
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "student")
+PREFIXES = ("module.", "_orig_mod.", "backbone.", "student.", "model.", "net.", "network.")
+# Beside the tensors: numbers of NumPy and a trainer's options, never read.
+UNREAD = (
+    "argparse.Namespace",
+    "numpy.dtype",
+    "numpy.ndarray",
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+)
+SHOWN = 8  # parts named in a report's line
 INDEX = "relative_position_index"
+ENCODER = "transformer."
 
 # Ours → official, applied in this order to the whole name.
 RENAMES: tuple[tuple[str, str], ...] = (
@@ -74,13 +86,39 @@ class LoadReport:
         """Whether every weight of the network came from the checkpoint."""
         return not self.fresh
 
+    @property
+    def encoder_only(self) -> bool:
+        """Whether the encoder came whole from the checkpoint and the decoder not at all."""
+        return not self.complete and all(name.startswith(ENCODER) for name in self.matched) and not self.doubt
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the encoder may be another one than the checkpoint's; None where it came whole."""
+        absent = [name for name in self.fresh if name.startswith(ENCODER)]
+        left = [name for name in map(_official_key, self.unused) if name.startswith(ENCODER)]
+        left = [name for name in left if not name.endswith("mask_token")]  # of the pre-training alone
+        if not absent and not left:
+            return None
+        found = [f"{len(absent)} of its tensors stay random ({_parts(absent)})"] if absent else []
+        found += [f"{len(left)} of the checkpoint's have no place in it ({_parts(left)})"] if left else []
+        return f"the encoder is not the checkpoint's: {' and '.join(found)}"
+
     def __str__(self) -> str:
         """Summarise in one line per kind, naming the parts that stayed fresh or unused."""
         lines = [f"{len(self.matched)} tensors matched"]
         for keys, what in ((self.fresh, "left fresh"), (self.unused, "of the checkpoint unused")):
-            parts = sorted({".".join(k.split(".")[:2]) for k in keys})
-            lines.append(f"{len(keys)} {what}" + (f": {', '.join(parts)}" if parts else ""))
+            lines.append(f"{len(keys)} {what}" + (f": {_parts(keys)}" if keys else ""))
+        if self.doubt:
+            lines.append(f"WARNING: {self.doubt}; check the depths and names of the configuration")
         return "\n".join(lines)
+
+
+def _parts(names: Iterable[str]) -> str:
+    """Blocks and parts that tensors belong to, the first few by name."""
+    found = {re.match(r"(?:.*\.blocks\.\d+)|(?:transformer\.[^.]+)|[^.]+", name) for name in names}
+    parts = sorted({match[0] for match in found if match})
+    more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
+    return ", ".join(parts[:SHOWN]) + more
 
 
 def load_official_smit(
@@ -91,8 +129,8 @@ def load_official_smit(
     Parameters
     ----------
     weights_path:
-        A .safetensors file, or .pt/.pth that holds tensors alone; whole networks or encoders alone,
-        under `state_dict`, `model` or `net` or none, with or without the prefix `module.`.
+        A .safetensors file, or .pt/.pth that holds tensors, numbers and text alone; whole networks or
+        encoders alone, under one or more of `WRAPPERS`, their names behind any of `PREFIXES`.
     config:
         `SmitConfig`, or its fields as a mapping with `img_size` as in the official code. The window
         order is the published one unless the mapping says `"window_reverse": "exact"`.
@@ -105,13 +143,17 @@ def load_official_smit(
     Raises
     ------
     ModelError
-        A file that is missing, unsafe or no checkpoint; a tensor of another shape; no tensor matched.
+        A file that is missing, unsafe or no checkpoint; a tensor of another shape, not finite or there
+        twice; no tensor matched.
+
+    Warns
+    -----
+    UserWarning
+        The encoder came in part only, as with other depths than the checkpoint's.
     """
     if not isinstance(config, SmitConfig):
         config = SmitConfig.from_official(config)
-    found = {
-        _official_key(name): (name, tensor) for name, tensor in _read_tensors(Path(weights_path)).items()
-    }
+    found = _by_official_key(_read_tensors(Path(weights_path)))
     network = build_smit(config)
     own = network.state_dict()
     ours = {official_name(name): name for name in own}
@@ -135,18 +177,35 @@ def load_official_smit(
         fresh=tuple(o for o in ours if o not in found),
         unused=tuple(name for o, (name, _) in found.items() if o not in ours and o not in indices),
     )
+    if report.doubt:
+        warnings.warn(str(report), stacklevel=2)
     return network.eval(), report
 
 
+def _by_official_key(tensors: Mapping[str, Tensor]) -> dict[str, tuple[str, Tensor]]:
+    found: dict[str, tuple[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        official = _official_key(name)
+        if official in found:
+            raise ModelError(
+                f"the checkpoint holds {official} twice, as {found[official][0]} and as {name}",
+                "give a file with one network, the one to be used",
+            )
+        found[official] = name, tensor
+    return found
+
+
 def _official_key(name: str) -> str:
-    while name.startswith("module."):
-        name = name.removeprefix("module.")
-    if re.match(r"(patch_embed|layers|norm\d)\.", name):
-        return f"transformer.{name}"
+    while prefix := next((p for p in PREFIXES if name.startswith(p)), None):
+        name = name.removeprefix(prefix)
+    if re.match(r"((patch_embed|layers|norm\d)\.|mask_token$)", name):
+        return f"{ENCODER}{name}"
     return name
 
 
 def _check_tensor(name: str, tensor: Tensor, own: Tensor) -> None:
+    if tensor.is_complex() or not bool(tensor.isfinite().all()):
+        raise ModelError(f"{name} is not finite", "give an intact checkpoint; this one is damaged")
     if tuple(tensor.shape) != tuple(own.shape):
         raise ModelError(
             f"{name} has the shape {tuple(tensor.shape)}, in the network {tuple(own.shape)}",
@@ -165,10 +224,11 @@ def _reindexed(
         return table
     _check_tensor(official, table, own)
     ours = relative_position_index(config.window_size, config.window_size)
-    theirs = found[key][1].long()
+    theirs = found[key][1]
     _check_tensor(key, theirs, ours)
-    if theirs.equal(ours):
+    if theirs.equal(ours.to(theirs.dtype)):  # in half precision, indices above 2048 are rounded
         return table
+    theirs = theirs.long()
     if int(theirs.min()) < 0 or int(theirs.max()) >= len(table):
         raise ModelError(f"{key} points outside its table", "give an intact checkpoint")
     rows = table.clone()
@@ -190,14 +250,27 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         else:
             import torch
 
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals([(_Unread, name) for name in UNREAD]):
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch reports a refused pickle, a truncated zip and a foreign format by a dozen exception types.
+        foreign = re.search(r"GLOBAL ([\w.]+) was not an allowed", str(error))
         raise ModelError(
-            f"{path.name} cannot be read as tensors alone ({type(error).__name__})",
+            f"{path.name} cannot be read as tensors alone "
+            f"({f'it holds a {foreign[1]}' if foreign else type(error).__name__})",
             "give a .safetensors file, or a .pt or .pth file that holds a plain state dict",
         ) from error
     return _tensors_of(content, path.name)
+
+
+class _Unread:
+    """What stands for an object beside the tensors: nothing of it is built or run."""
+
+    def __new__(cls, *_: object) -> Self:
+        return super().__new__(cls)
+
+    def __setstate__(self, _: object) -> None:
+        pass
 
 
 def _tensors_of(content: Any, name: str) -> dict[str, Tensor]:
