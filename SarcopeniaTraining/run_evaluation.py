@@ -13,7 +13,7 @@ from SarcopeniaAssessLib.criteria import default_criterion
 from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaTraining.agreement import Spread, spread
 from SarcopeniaTraining.agreement_table import agreement_table
-from SarcopeniaTraining.comparison import ScoredRun, comparison_table
+from SarcopeniaTraining.comparison import ScoredRun, comparison_table, paired
 from SarcopeniaTraining.evaluation_pictures import draw_pictures
 from SarcopeniaTraining.fold_scores import EVALUATION, Scoring, score_run
 from SarcopeniaTraining.fold_summary import FoldSummary, best_of, summaries
@@ -91,6 +91,8 @@ def evaluate_run(
     for name, other in zip(names[1:], others, strict=True):
         other_scores = score_run(other, _cohort_of(other, cohort, request), request.scoring, tell, advance)
         beside.append(_scored(name, other, summaries(other, other_scores)))
+        if not paired(own, beside[-1]):
+            tell(f"{name} has no fold with a test patient in common: it is not compared patient by patient")
     best = best_of(folds, run)
     everyone = [score for fold in folds for score in fold.scores]
     tables = [
