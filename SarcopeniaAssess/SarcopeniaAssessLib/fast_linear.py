@@ -37,7 +37,9 @@ def fast_linear(layer: nn.Linear, *, gelu: bool = False, rows: int = 1728) -> Li
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return plain
     packed = _packed(weight, bias, gelu, rows)
-    return plain if packed is None or not _agree(packed, plain, weight.shape[1]) else packed
+    if packed is None or not _agree(packed, plain, weight.shape[1]):
+        return plain
+    return lambda x: packed(x) if x.dtype == torch.float32 else plain(x)
 
 
 def _packed(weight: Tensor, bias: Tensor | None, gelu: bool, rows: int) -> Linear | None:

@@ -134,7 +134,7 @@ class FastBlock:
             tokens = rows.index_select(0, source)
             change = self._attend(tokens, source, bias, mask, padded=windows.padded, last=len(rows) - 1)
             if moved:
-                result.index_add_(0, target, change)
+                result.index_add_(0, target, change.to(result.dtype))
             else:
                 tokens += change
                 tokens += self._mlp(tokens)
@@ -167,7 +167,7 @@ class FastBlock:
             for at in range(start, stop, step):
                 part = slice(at, min(at + step, stop))
                 mask = (
-                    None if start == 0 or windows.mask is None else windows.mask[at - free : part.stop - free]
+                    None if at < free or windows.mask is None else windows.mask[at - free : part.stop - free]
                 )
                 yield windows.source[part].flatten(), windows.target[part].flatten(), mask
 
