@@ -40,7 +40,7 @@ def done(tmp_path_factory):
     """A run evaluated beside one of fewer training patients, with every checkpoint."""
     folder = tmp_path_factory.mktemp("evaluation")
     cohort = draw_cohort(folder / "cohort")
-    run = draw_run(folder / "run", cohort)
+    run = draw_run(folder / "run", cohort, train_patients=2)
     other = draw_run(folder / "fewer" / "run", cohort, FOLDS[:1], train_patients=1)
     said = []
     request = Request(run, folder / "cohort", (other,), Scoring(all_checkpoints=True))
