@@ -37,6 +37,8 @@ TESTED_ELSEWHERE = {
     "smit_decoder": ("test_smit", "one network in three files"),
     "smit_encoder": ("test_smit", "one network in three files"),
     "smit_network": ("test_smit", "one network in three files"),
+    "smit_slice_decoder": ("test_smit_slice", "one inference in three files"),
+    "smit_slice_encoder": ("test_smit_slice", "one inference in three files"),
     "stored_image": ("test_itk_formats", "what the readers of single files share"),
     "unet_network": ("test_unet", "one network in two files"),
 }

@@ -5,7 +5,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from SarcopeniaAssessLib.fast_linear import fast_linear
 from SarcopeniaAssessLib.smit import SmitConfig, build_smit
 from SarcopeniaAssessLib.smit_slice_decoder import slice_needs
 
@@ -143,15 +142,3 @@ def test_half_precision_gives_the_same_but_for_its_rounding(order):
         with torch.autocast("cpu", torch.bfloat16):
             rounded = network.slice_logits(image, 20)
     assert 0 < float((rounded.float() - exact).abs().max() / exact.abs().max()) < 0.05
-
-
-@pytest.mark.parametrize("gelu", [False, True])
-@pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("rows", [1, 17, 1728, 4000])
-def test_a_fast_linear_layer_is_the_layer(gelu, bias, rows):
-    torch.manual_seed(rows)
-    layer = torch.nn.Linear(24, 40, bias=bias)
-    x = torch.randn(rows, 24)
-    with torch.inference_mode():
-        expected = torch.nn.functional.gelu(layer(x)) if gelu else layer(x)
-        torch.testing.assert_close(fast_linear(layer, gelu=gelu)(x), expected, rtol=1e-4, atol=1e-5)
