@@ -14,6 +14,12 @@ from SarcopeniaAssessLib.__main__ import run_group
 
 TRAINING_VERBS = {
     "phantom": ("SarcopeniaTraining.phantom.command:phantom", "Draw phantom CTs with their exact truth."),
+    "import": ("SarcopeniaTraining.cohort_commands:import_", "Import a data set as a cohort."),
+    "splits": ("SarcopeniaTraining.cohort_commands:splits", "Shuffle a cohort into train, validation, test."),
+    "pretrain": (
+        "SarcopeniaTraining.pretraining_command:pretrain",
+        "Pre-train a SMIT encoder on CTs without masks.",
+    ),
     "finetune": ("SarcopeniaTraining.finetuning_command:finetune", "Train a segmentation network."),
     "evaluate": ("SarcopeniaTraining.evaluation_command:evaluate", "Score a model or a training run."),
 }

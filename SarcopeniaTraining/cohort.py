@@ -244,15 +244,15 @@ def _case(row: Row, folder: Path) -> CohortCase:
         case=case_of(row),
         ct=existing(folder, ct, "ct"),
         mask=None if mask is None else existing(folder, mask, "muscle"),
-        level=_level(row),
+        level=level_of(row),
         sex=sex_of(row),
         sarcopenic=label_of(row),
         annotated=_annotated(row),
-        age_years=_number(row, "age_years"),
-        height_m=_number(row, "height_m"),
-        weight_kg=_number(row, "weight_kg"),
-        sma_cm2=_number(row, "sma_cm2"),
-        label=_whole(row, "label"),
+        age_years=number_of(row, "age_years"),
+        height_m=number_of(row, "height_m"),
+        weight_kg=number_of(row, "weight_kg"),
+        sma_cm2=number_of(row, "sma_cm2"),
+        label=whole_of(row, "label"),
         patient=row.get("patient"),
     )
     GivenFacts(case.sex, case.age_years, case.height_m, case.weight_kg).over(PatientFacts())
@@ -316,9 +316,9 @@ def _annotated(row: Row) -> Literal["l3", "volume"]:
     return "volume" if text == "volume" else "l3"
 
 
-def _level(row: Row) -> str | None:
+def level_of(row: Row) -> str | None:
     """`slice:K` or `s:MM` from whichever of the level's columns is filled in, the slice first."""
-    k, superior_mm = _whole(row, "l3_slice_from_feet"), _number(row, "l3_superior_mm")
+    k, superior_mm = whole_of(row, "l3_slice_from_feet"), number_of(row, "l3_superior_mm")
     given = row.get("level", "l3")
     if given is not None:
         way, _, value = given.partition(":")
@@ -335,11 +335,13 @@ def _level(row: Row) -> str | None:
     return None if superior_mm is None else f"s:{superior_mm:g}"
 
 
-def _number(row: Row, column: str) -> float | None:
+def number_of(row: Row, column: str) -> float | None:
+    """A column's number; nothing if blank or `unknown`."""
     return _converted(row, column, float, "a number")
 
 
-def _whole(row: Row, column: str) -> int | None:
+def whole_of(row: Row, column: str) -> int | None:
+    """A column's whole number; nothing if blank or `unknown`."""
     return _converted(row, column, int, "a whole number")
 
 

@@ -61,11 +61,16 @@ def find_manifest(path: str | Path) -> Path:
     return found[0]
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path, key: str = "case") -> list[Row]:
     """Rows of a manifest.
 
     CSV: separated by comma, semicolon or tab (by the first line), in UTF-8, UTF-16 with a byte order
     mark, or else Windows-1252. JSON: a list of objects, or `{"cases": […]}`.
+
+    Parameters
+    ----------
+    key:
+        The column that a CSV must have.
 
     Raises
     ------
@@ -77,7 +82,11 @@ def read_rows(path: Path) -> list[Row]:
     except OSError as error:
         raise InputError(f"{path.name} cannot be read ({error.strerror})", "check its permissions") from None
     text = _decoded(content, path.name)
-    rows = _json_rows(text, path.name) if path.suffix.lower() == ".json" else _csv_rows(text, path.name)
+    rows = (
+        _json_rows(text, path.name)
+        if path.suffix.lower() == ".json"
+        else _csv_rows(text, path.name, key.lower())
+    )
     if not rows:
         raise InputError(f"{path.name} lists no case", _SEE)
     return rows
@@ -124,13 +133,13 @@ def _decoded(content: bytes, name: str) -> str:
         raise InputError(f"{name} is no text in UTF-8 or Windows-1252", "save it as UTF-8") from None
 
 
-def _csv_rows(text: str, name: str) -> list[Row]:
+def _csv_rows(text: str, name: str, key: str) -> list[Row]:
     header_line = text.lstrip().partition("\n")[0]
     delimiter = max(_DELIMITERS, key=header_line.count)
     table = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter, strict=True)
     try:
         header = [column.strip().lower() for column in next(table, [])]
-        _check_header(header, name, header_line)
+        _check_header(header, name, header_line, key)
         rows = []
         for values in table:
             if not any(value.strip() for value in values):
@@ -146,9 +155,9 @@ def _csv_rows(text: str, name: str) -> list[Row]:
     return rows
 
 
-def _check_header(header: list[str], name: str, line: str) -> None:
-    if "case" not in header:
-        raise InputError(f"The first line of {name} has no column `case`, only {line.strip()[:80]!r}", _SEE)
+def _check_header(header: list[str], name: str, line: str, key: str) -> None:
+    if key not in header:
+        raise InputError(f"The first line of {name} has no column `{key}`, only {line.strip()[:80]!r}", _SEE)
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
         raise InputError(f"{name} has the column {twice[0]} twice", "leave one of them out")

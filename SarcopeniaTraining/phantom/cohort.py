@@ -25,6 +25,7 @@ from SarcopeniaAssessLib.measurement import measure_slice
 from SarcopeniaAssessLib.output_lock import LOCK_FILE, FolderLock
 from SarcopeniaAssessLib.patient import Sex
 from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaTraining.cohort import is_sarcopenic
 from SarcopeniaTraining.phantom.dicom_files import SeriesFacts, write_series
 from SarcopeniaTraining.phantom.generate import Phantom
 from SarcopeniaTraining.phantom.nifti_files import write_nifti
@@ -34,7 +35,6 @@ from SarcopeniaTraining.phantom.patients import (
     ScanPlan,
     Wanted,
     cutoff_cm2,
-    is_sarcopenic,
     make_patient,
 )
 from SarcopeniaTraining.phantom.volume import GENERATOR

@@ -1,4 +1,4 @@
-"""Phantom CTs and masks as `.nii.gz`; the same voxels give the same bytes."""
+"""CTs and masks as `.nii.gz`; the same voxels give the same bytes."""
 
 import zlib
 from pathlib import Path
@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 _GZIP = 31
 """zlib's window bits for a gzip file, whose header then has no name and no time."""
 _SHEAR = 1e-5
+PHANTOM = "phantom, drawn by a program, no patient"
 
 
-def write_nifti(path: Path, voxels: NDArray[Any], ras_from_ijk: NDArray[np.float64]) -> None:
-    """Write (i, j, k) voxels of an integer type; the affine goes into sform, and qform if it has no shear."""
+def write_nifti(
+    path: Path, voxels: NDArray[Any], ras_from_ijk: NDArray[np.float64], *, about: str = PHANTOM
+) -> None:
+    """Write (i, j, k) voxels; the affine goes into sform, and into qform if it has no shear.
+
+    Parameters
+    ----------
+    about:
+        The header's description, at most 79 bytes.
+    """
     import nibabel
 
     image = nibabel.Nifti1Image(voxels, ras_from_ijk, dtype=voxels.dtype)
@@ -22,6 +31,6 @@ def write_nifti(path: Path, voxels: NDArray[Any], ras_from_ijk: NDArray[np.float
     image.set_sform(ras_from_ijk, code=1)
     image.set_qform(ras_from_ijk, code=int(rigid))
     image.header.set_xyzt_units("mm")
-    image.header["descrip"] = b"phantom, drawn by a program, no patient"
+    image.header["descrip"] = about.encode()
     packer = zlib.compressobj(level=6, wbits=_GZIP)
     path.write_bytes(packer.compress(image.to_bytes()) + packer.flush())

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from SarcopeniaAssessLib.criteria import StatusValue, default_criterion, judge, load_criteria
+from SarcopeniaAssessLib.criteria import default_criterion, load_criteria
 from SarcopeniaAssessLib.errors import SarcopeniaError
 from SarcopeniaAssessLib.geometry import pixel_area_cm2
-from SarcopeniaAssessLib.measurement import Measurement
 from SarcopeniaAssessLib.patient import PatientFacts, Sex
+from SarcopeniaTraining.cohort import is_sarcopenic
 from SarcopeniaTraining.phantom.anatomy import Person
 from SarcopeniaTraining.phantom.generate import Grid, Phantom
 from SarcopeniaTraining.phantom.scanner import Scanner
@@ -131,12 +131,6 @@ class Patient:
         """True area at L3 of a mask on the patient's (native) grid."""
         on_slice = self.grid.axes.view(muscle)[:, :, self.level]
         return int(on_slice.sum()) * pixel_area_cm2(self.grid.canonical().ras_from_ijk, 2)
-
-
-def is_sarcopenic(sma_cm2: float, sex: Sex) -> bool:
-    """What the default criterion of Criteria.json says."""
-    judged = judge(Measurement(sma_cm2), PatientFacts(sex=sex, sex_source="given"))
-    return judged.status.value is StatusValue.SARCOPENIC
 
 
 def cutoff_cm2(sex: Sex) -> float:

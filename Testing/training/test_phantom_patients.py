@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from SarcopeniaAssessLib.patient import Sex
+from SarcopeniaTraining.cohort import is_sarcopenic
 from SarcopeniaTraining.phantom import patients
 from SarcopeniaTraining.phantom.anatomy import Person
 from SarcopeniaTraining.phantom.patients import (
@@ -15,7 +16,6 @@ from SarcopeniaTraining.phantom.patients import (
     Wanted,
     cutoff_cm2,
     in_phase,
-    is_sarcopenic,
     make_patient,
 )
 from SarcopeniaTraining.phantom.volume import vertebra_centre_mm
@@ -97,5 +97,5 @@ def test_facts_are_plausible():
 def test_no_training_seed_is_a_patient_s():
     patient = make_patient(11, Wanted(1, Sex.MALE, False), SCAN)
     preset = load_preset("smit-slab")
-    for first, count in (preset.train_seeds, preset.validation_seeds):
+    for first, count in (preset.drawn.train_seeds, preset.drawn.validation_seeds):
         assert first + count < FIRST_COHORT_SEED <= patient.person.seed

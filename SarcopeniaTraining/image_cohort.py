@@ -1,0 +1,97 @@
+"""A cohort of images of L3, as `sarcopenia import --kind bmp` leaves it: for the classifiers alone.
+
+The size of a pixel is not known, so there is no area, and no status but the one that was told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
+from SarcopeniaAssessLib.patient import Sex
+from SarcopeniaTraining.cohort import case_of, digest_of, existing, label_of, relative, sex_of
+from SarcopeniaTraining.manifest import Row, duplicates, find_manifest, read_rows, refuse
+
+
+@dataclass(frozen=True)
+class ImageCase:
+    """One image of L3.
+
+    Attributes
+    ----------
+    image, annotated_image:
+        Files; the second shows the same section with its outline drawn, `None` where there is none.
+    sarcopenic:
+        As told by the manifest; `None`: not told.
+    patient:
+        Who it is, where one person has several images.
+    """
+
+    case: str
+    image: Path
+    annotated_image: Path | None = None
+    sex: Sex | None = None
+    sarcopenic: bool | None = None
+    patient: str | None = None
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether it can be learned from: its label is told."""
+        return self.sarcopenic is not None
+
+
+@dataclass(frozen=True)
+class ImageCohort:
+    """The images of a manifest; `digest` as that of `cohort.Cohort`."""
+
+    path: Path
+    cases: tuple[ImageCase, ...]
+    digest: str
+
+
+def read_image_cohort(path: str | Path) -> ImageCohort:
+    """Read and validate a manifest of images.
+
+    Parameters
+    ----------
+    path:
+        A folder with `manifest.csv` or `manifest.json`, or such a file.
+
+    Raises
+    ------
+    InputError
+        No manifest, or rows that are wrong; the message names each row and what is wrong in it.
+    """
+    file = find_manifest(path)
+    rows = read_rows(file)
+    complaints = duplicates(rows, lambda row: row.get("case"))
+    cases = []
+    for row in rows:
+        try:
+            cases.append(_case(row, file.parent))
+        except SarcopeniaError as error:
+            complaints.append(f"{row.place}: {error.problem} ({error.remedy})")
+    refuse(complaints, file.name)
+    meanings = [
+        {
+            name: relative(value, file.parent) if isinstance(value, Path) else value
+            for name, value in asdict(case).items()
+        }
+        for case in cases
+    ]
+    return ImageCohort(file, tuple(cases), digest_of(meanings))
+
+
+def _case(row: Row, folder: Path) -> ImageCase:
+    image, annotated = row.get("image"), row.get("annotated_image")
+    if image is None:
+        raise InputError("no image is named", "fill in the column image")
+    return ImageCase(
+        case=case_of(row),
+        image=existing(folder, image, "image"),
+        annotated_image=None if annotated is None else existing(folder, annotated, "annotated_image"),
+        sex=sex_of(row),
+        sarcopenic=label_of(row),
+        patient=row.get("patient"),
+    )
