@@ -166,7 +166,7 @@ def _train_fold(
     try:
         with TrainingProgress(f"fold {number}", schedule.steps, speaks=team.leads, bar=alone) as progress:
             training = Training.start(
-                preset, seed=(preset.seed, number), device=device, prepare=plan_encoder(plan)
+                preset, seed=(preset.seed, number), device=device, prepare=encoder_taker(plan)
             )
             examine = FoldValidation(
                 folder,
@@ -186,7 +186,7 @@ def _train_fold(
             lock.release()
 
 
-def plan_encoder(plan: FoldsPlan) -> Any:
+def encoder_taker(plan: FoldsPlan) -> Any:
     """What fills a fresh network's encoder."""
 
     def prepare(network: Any) -> None:

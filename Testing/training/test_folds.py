@@ -257,3 +257,27 @@ def test_the_command_trains_a_unet_and_says_where_the_best_is(place, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "fold-02/best.safetensors (epoch-001)" in done.stdout
     assert load_model(tmp_path / "run" / "fold-02" / "best.safetensors").entry.architecture["kind"] == "unet"
+
+
+def test_an_encoder_is_taken_and_its_report_saved(place, tmp_path, capsys):
+    from SarcopeniaAssessLib.smit import SmitConfig
+    from SarcopeniaTraining.encoders import save_encoder
+    from SarcopeniaTraining.finetuning import Training
+    from SarcopeniaTraining.folds import encoder_taker
+
+    donor = Training.start(dataclasses.replace(TINY, seed=77)).network
+    config = SmitConfig.from_mapping({k: v for k, v in TINY.network.items() if k != "kind"})
+    sha256 = save_encoder(tmp_path / "encoder.safetensors", donor.encoder, config, {"seed": 77})
+    asked = plan(place, tmp_path / "run", numbers=(1,), encoder=tmp_path / "encoder.safetensors")
+    network = Training.start(TINY, prepare=encoder_taker(asked)).network
+    for name, tensor in donor.encoder.state_dict().items():
+        assert network.encoder.state_dict()[name].equal(tensor), name
+    finetune_folds(asked)
+    taken = json.loads((tmp_path / "run" / "run.json").read_text())["encoder"]
+    assert taken["source"] == "encoder.safetensors"
+    assert taken["sha256"] == sha256
+    assert len(taken["report"]["matched"]) >= len(list(donor.encoder.parameters()))
+    assert not taken["report"]["unused"]
+    assert "encoder encoder.safetensors:" in capsys.readouterr().err
+    with pytest.raises(OutputError, match="differs in encoder"):
+        finetune_folds(dataclasses.replace(asked, encoder=None))
