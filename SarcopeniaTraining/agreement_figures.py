@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from SarcopeniaTraining.agreement import bland_altman, regression
+from SarcopeniaTraining.agreement_table import limits_over_folds, predictions, truths
 from SarcopeniaTraining.figure_style import BLUE, GREY, INK, VERMILION, legend, panels
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
-    from SarcopeniaTraining.agreement import Estimate
+    from SarcopeniaTraining.agreement import BlandAltman, Estimate
     from SarcopeniaTraining.patient_scores import PatientScore
 
 _MARKERS = {"male": "^", "female": "o", None: "s"}
@@ -23,44 +24,57 @@ _SEXES = {"male": "men", "female": "women", None: "sex not known"}
 
 
 def bland_altman_figure(best: Sequence[PatientScore], others: Sequence[PatientScore], fold: int) -> Figure:
-    """Difference against mean of both areas; bias and limits are the best fold's.
+    """Difference against mean of both areas, with bias and limits: of the best fold, and of all folds.
 
     Parameters
     ----------
     best, others:
-        Readings of the best fold, and of the other folds, which are drawn pale behind them.
+        Readings of the best fold, and of the other folds.
     """
-    figure, (axis,) = panels(1, 1, 5.2)
-    difference, middle = _predicted(others) - _truth(others), (_predicted(others) + _truth(others)) / 2
-    axis.scatter(middle, difference, s=18, color="#A3A9B3", label="other folds", zorder=1)
-    if len(best) > 1:
-        limits = bland_altman(_truth(best), _predicted(best))
-        for estimate, words, style in (
-            (limits.upper, "+1.96 sd", "--"),
-            (limits.bias, "bias", "-"),
-            (limits.lower, "−1.96 sd", "--"),
-        ):
-            _level(axis, estimate, words, style)
-    axis.axhline(0, color=GREY, linewidth=0.8)
-    _people(axis, best, lambda score: ((score.predicted_sma_cm2 + score.truth_sma_cm2) / 2, score.error_cm2))
-    axis.set_xlabel("mean of true and predicted area (cm²)")
-    axis.set_ylabel("predicted − true area (cm²)")
-    axis.set_title(f"Bland–Altman, test patients of fold {fold}; bands: 95 % intervals")
-    axis.margins(y=0.12)
-    legend(figure, columns=5)
+    figure, axes = panels(1, 2, 5.0)
+    everyone = [*best, *others]
+    of_best = bland_altman(truths(best), predictions(best)) if len(best) > 1 else None
+    _difference_panel(axes[0], best, of_best)
+    _difference_panel(axes[1], everyone, limits_over_folds(everyone))
+    axes[0].set_title(f"fold {fold}, the best on validation")
+    axes[1].set_title("all folds")
+    axes[0].set_ylabel("predicted − true area (cm²)")
+    low, high = axes[1].get_ylim()
+    axes[0].set_ylim(min(low, axes[0].get_ylim()[0]), max(high, axes[0].get_ylim()[1]))
+    axes[0].set_xlim(axes[1].get_xlim())
+    axes[1].set_ylim(axes[0].get_ylim())
+    named: dict[str, Artist] = {}
+    for axis in axes:
+        named |= {word: mark for mark, word in zip(*axis.get_legend_handles_labels(), strict=True)}
+    legend(figure, 4, list(named.values()))
     return figure
+
+
+def _difference_panel(axis: Axes, scores: Sequence[PatientScore], limits: BlandAltman | None) -> None:
+    axis.axhline(0, color=GREY, linewidth=0.8)
+    if limits is not None:
+        _level(axis, limits.upper, "--")
+        _level(axis, limits.bias, "-")
+        _level(axis, limits.lower, "--")
+    _people(
+        axis, scores, lambda score: ((score.predicted_sma_cm2 + score.truth_sma_cm2) / 2, score.error_cm2)
+    )
+    axis.set_xlabel("mean of true and predicted area (cm²)")
+    axis.margins(y=0.12)
+    axis.plot([], [], color=INK, label="bias")
+    axis.plot([], [], color=INK, linestyle="--", label="bias ± 1.96 sd")
 
 
 def regression_figure(best: Sequence[PatientScore], others: Sequence[PatientScore], fold: int) -> Figure:
     """Predicted against true area with the best fold's line and the line of identity."""
     figure, (axis,) = panels(1, 1, 5.8)
-    axis.scatter(_truth(others), _predicted(others), s=18, color="#A3A9B3", label="other folds", zorder=1)
-    everything = np.concatenate([_truth([*best, *others]), _predicted([*best, *others])])
+    axis.scatter(truths(others), predictions(others), s=18, color="#A3A9B3", label="other folds", zorder=1)
+    everything = np.concatenate([truths([*best, *others]), predictions([*best, *others])])
     low, high = everything.min() - 5, everything.max() + 5
     axis.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=":", label="identity")
-    line = regression(_truth(best), _predicted(best))
+    line = regression(truths(best), predictions(best))
     if line is not None:
-        ends = np.array([_truth(best).min(), _truth(best).max()])
+        ends = np.array([truths(best).min(), truths(best).max()])
         axis.plot(ends, line.intercept.value + line.slope.value * ends, color=INK, linewidth=1.4, label="fit")
         words = "\n".join(
             [
@@ -81,13 +95,13 @@ def regression_figure(best: Sequence[PatientScore], others: Sequence[PatientScor
     return figure
 
 
-def _level(axis: Axes, estimate: Estimate, words: str, style: str) -> None:
-    """A horizontal line with its interval as a band, named beside the plot."""
+def _level(axis: Axes, estimate: Estimate, style: str) -> None:
+    """A horizontal line with its interval as a band, its value beside the plot."""
     if estimate.low is not None and estimate.high is not None:
         axis.axhspan(estimate.low, estimate.high, color=GREY, alpha=0.14, linewidth=0, zorder=0)
     axis.axhline(estimate.value, color=INK, linewidth=1.2, linestyle=style, zorder=2)
     axis.annotate(
-        f"{words}\n{_signed(estimate.value)}",
+        _signed(estimate.value),
         (1, estimate.value),
         xycoords=("axes fraction", "data"),
         xytext=(6, 0),
@@ -122,14 +136,6 @@ def _people(
     if wrong:
         x, y = np.array(wrong).T
         axis.scatter(x, y, s=170, facecolor="none", edgecolor=INK, label="status wrong", zorder=4)
-
-
-def _truth(scores: Sequence[PatientScore]) -> NDArray[np.float64]:
-    return np.array([score.truth_sma_cm2 for score in scores])
-
-
-def _predicted(scores: Sequence[PatientScore]) -> NDArray[np.float64]:
-    return np.array([score.predicted_sma_cm2 for score in scores])
 
 
 def _interval(estimate: Estimate, decimals: int) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from SarcopeniaTraining.agreement import (
     Z_95,
+    BlandAltman,
     Estimate,
     Spread,
     bland_altman,
@@ -103,6 +104,19 @@ def statistics(
     yield from _of_readings("all folds", everyone)
 
 
+def limits_over_folds(scores: Sequence[PatientScore]) -> BlandAltman | None:
+    """Bias and limits of readings of which several are of one person; `None` for fewer than three people."""
+    people, difference = [score.person for score in scores], predictions(scores) - truths(scores)
+    if len(set(people)) < 3:
+        return None
+
+    def limit(side: float) -> Callable[[NDArray[np.intp]], float]:
+        return lambda at: float(difference[at].mean() + side * difference[at].std(ddof=1))
+
+    bias, lower, upper = (clustered(people, limit(side)) for side in (0, -Z_95, Z_95))
+    return BlandAltman(bias, float(difference.std(ddof=1)), lower, upper)
+
+
 def _described(name: str, scores: Sequence[PatientScore]) -> Iterator[Statistic]:
     n = len(scores)
     dice = spread([score.dice for score in scores])
@@ -158,7 +172,7 @@ _ICC = ("icc_2_1", "ICC(2,1), absolute agreement")
 
 def _of_people(name: str, scores: Sequence[PatientScore]) -> Iterator[Statistic]:
     """Intervals of readings of different people."""
-    truth, predicted, n = _truth(scores), _predicted(scores), len(scores)
+    truth, predicted, n = truths(scores), predictions(scores), len(scores)
     if n > 1:
         limits = bland_altman(truth, predicted)
         for title, estimate in ((_BIAS, limits.bias), (_LOWER, limits.lower), (_UPPER, limits.upper)):
@@ -183,16 +197,13 @@ def _of_people(name: str, scores: Sequence[PatientScore]) -> Iterator[Statistic]
 
 def _of_readings(name: str, scores: Sequence[PatientScore]) -> Iterator[Statistic]:
     """Intervals by drawing people, since a person is read in several folds."""
-    truth, predicted = _truth(scores), _predicted(scores)
-    people, difference = [score.person for score in scores], predicted - truth
-    if len(set(people)) < 3:
+    truth, predicted = truths(scores), predictions(scores)
+    limits = limits_over_folds(scores)
+    if limits is None:
         return
 
     def drawn(statistic: Callable[[NDArray[np.intp]], float]) -> Estimate:
-        return clustered(people, statistic)
-
-    def limit(side: float) -> Callable[[NDArray[np.intp]], float]:
-        return lambda at: float(difference[at].mean() + side * difference[at].std(ddof=1))
+        return clustered([score.person for score in scores], statistic)
 
     def line(at: NDArray[np.intp]) -> tuple[float, float]:
         x, y = truth[at], predicted[at]
@@ -202,9 +213,8 @@ def _of_readings(name: str, scores: Sequence[PatientScore]) -> Iterator[Statisti
         return slope, float(y.mean() - slope * x.mean())
 
     n = len(scores)
-    yield Statistic(name, *_BIAS, drawn(limit(0)), n)
-    yield Statistic(name, *_LOWER, drawn(limit(-Z_95)), n)
-    yield Statistic(name, *_UPPER, drawn(limit(Z_95)), n)
+    for title, estimate in ((_BIAS, limits.bias), (_LOWER, limits.lower), (_UPPER, limits.upper)):
+        yield Statistic(name, *title, estimate, n)
     if np.ptp(truth) and np.ptp(predicted):
         yield Statistic(name, *_SLOPE, drawn(lambda at: line(at)[0]), n, 3)
         yield Statistic(name, *_INTERCEPT, drawn(lambda at: line(at)[1]), n, 3)
@@ -234,11 +244,13 @@ def _icc(both: NDArray[np.float64]) -> float:
     return 1.0 if found is None else found.value
 
 
-def _truth(scores: Sequence[PatientScore]) -> NDArray[np.float64]:
+def truths(scores: Sequence[PatientScore]) -> NDArray[np.float64]:
+    """True areas in cm²."""
     return np.array([score.truth_sma_cm2 for score in scores])
 
 
-def _predicted(scores: Sequence[PatientScore]) -> NDArray[np.float64]:
+def predictions(scores: Sequence[PatientScore]) -> NDArray[np.float64]:
+    """Predicted areas in cm²."""
     return np.array([score.predicted_sma_cm2 for score in scores])
 
 

@@ -46,8 +46,9 @@ def draw_pictures(
     made = {
         "bland_altman.png": (
             bland_altman_figure(best.scores, others, fold),
-            f"Bland–Altman plot: bias and limits of agreement of the test patients of fold {fold}, with 95 % "
-            "intervals as bands; pale: readings of the other folds. A ring marks a wrong status.",
+            f"Bland–Altman plots of the test patients of fold {fold}, the best on validation, and of all "
+            "folds, where a patient may occur several times: bias (line) and limits of agreement (dashed) "
+            "with 95 % intervals as bands. A ring marks a wrong status.",
         ),
         "regression.png": (
             regression_figure(best.scores, others, fold),
@@ -90,6 +91,9 @@ def _outlines(best: FoldSummary, cohort: Cohort, device: str, folder: Path) -> d
             continue
         readings = [read_patient(cohort[one.score.case], model, device) for one in chosen]
         name = f"outlines_{words.replace(' ', '_')}.png"
-        save(outline_figure(chosen, readings, f"Test patients who are {words}"), folder / name)
+        save(
+            outline_figure(chosen, readings, f"Test patients of fold {best.run.number} who are {words}"),
+            folder / name,
+        )
         captions[name] = caption(chosen, words, best.run.number)
     return captions

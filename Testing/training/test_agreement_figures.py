@@ -17,8 +17,8 @@ BEST = [
 OTHERS = [score("P5", (120.0, 110.0), fold=2)]
 
 
-def points(figure):
-    (axis,) = figure.axes
+def points(figure, panel=0):
+    axis = figure.axes[panel]
     return {drawn.get_label(): np.asarray(drawn.get_offsets()) for drawn in axis.collections}
 
 
@@ -26,17 +26,20 @@ def test_differences_over_means():
     found = points(bland_altman_figure(BEST, OTHERS, 1))
     assert found["men, not sarcopenic"] == pytest.approx(np.array([[146, -8], [203, 6]]))
     assert found["women, sarcopenic"] == pytest.approx(np.array([[84.5, -1]]))
-    assert found["other folds"] == pytest.approx(np.array([[115, -10]]))
+    assert found["women, sarcopenic"].shape == (1, 2)
+    assert points(bland_altman_figure(BEST, OTHERS, 1), 1)["men, sarcopenic"] == pytest.approx(
+        np.array([[115, -10]])
+    )
     assert found["status wrong"] == pytest.approx(np.array([[146, -8]]))
 
 
 def test_bias_and_limits_are_the_best_folds():
     figure = bland_altman_figure(BEST, OTHERS, 7)
-    heights = sorted(line.get_ydata()[0] for line in figure.axes[0].lines)
+    heights = sorted(line.get_ydata()[0] for line in figure.axes[0].lines if len(line.get_ydata()))
     difference = np.array([3, -8, 6, -1])
     sd = difference.std(ddof=1)
     assert heights == pytest.approx([-1.96 * sd, 0, 0, 1.96 * sd])
-    assert f"−1.96 sd\n−{1.96 * sd:.1f} cm²" in texts(figure)
+    assert f"−{1.96 * sd:.1f} cm²" in texts(figure)
     assert "fold 7" in texts(figure)
 
 
@@ -59,3 +62,12 @@ def test_sarcopenic_and_not_have_colours_apart():
 @pytest.mark.parametrize("make", [bland_altman_figure, regression_figure])
 def test_one_patient_is_a_point_without_lines_of_agreement(make):
     assert pixels(make(BEST[:1], [], 1)).size
+
+
+def test_limits_over_all_folds_stand_beside_those_of_the_best():
+    figure = bland_altman_figure(BEST, OTHERS, 1)
+    heights = sorted(line.get_ydata()[0] for line in figure.axes[1].lines if len(line.get_ydata()))
+    difference = np.array([3, -8, 6, -1, -10])
+    middle, sd = difference.mean(), difference.std(ddof=1)
+    assert heights == pytest.approx([middle - 1.96 * sd, middle, 0, middle + 1.96 * sd])
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
