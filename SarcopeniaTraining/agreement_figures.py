@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from SarcopeniaTraining.patient_scores import PatientScore
 
 _MARKERS = {"male": "^", "female": "o", None: "s"}
+PALE = "#A3A9B3"
 _SEXES = {"male": "men", "female": "women", None: "sex not known"}
 
 
@@ -68,7 +69,8 @@ def _difference_panel(axis: Axes, scores: Sequence[PatientScore], limits: BlandA
 def regression_figure(best: Sequence[PatientScore], others: Sequence[PatientScore], fold: int) -> Figure:
     """Predicted against true area with the best fold's line and the line of identity."""
     figure, (axis,) = panels(1, 1, 5.8)
-    axis.scatter(truths(others), predictions(others), s=18, color="#A3A9B3", label="other folds", zorder=1)
+    if others:
+        axis.scatter(truths(others), predictions(others), s=18, color=PALE, label="other folds", zorder=1)
     everything = np.concatenate([truths([*best, *others]), predictions([*best, *others])])
     low, high = everything.min() - 5, everything.max() + 5
     axis.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=":", label="identity")

@@ -121,16 +121,16 @@ def told(evaluation: Evaluation) -> list[str]:
     printed = spread([fold.dice_mean for fold in printed_folds()])
     patients = sorted({len(fold.scores) for fold in folds})
     lines = [
-        f"{len(folds)} folds, {' or '.join(map(str, patients))} test patients each; "
-        "checkpoints chosen on validation",
-        f"Dice {_mean_sd(dice, 3)} over folds",
-        f"signed area error {_mean_sd(signed, 2, signed=True)} % over folds",
-        f"absolute area error {_mean_sd(absolute, 2)} % over folds",
+        f"{len(folds)} fold{'s' if len(folds) > 1 else ''}, {' or '.join(map(str, patients))} test patients "
+        "each; checkpoints chosen on validation",
+        f"Dice {_mean_sd(dice, 3)} (mean over folds)",
+        f"signed area error {_mean_sd(signed, 2, signed=True)} % (mean over folds)",
+        f"absolute area error {_mean_sd(absolute, 2)} % (mean over folds)",
         f"status right in {right} of {judged} readings",
         f"best fold on validation: {best.run.number} ({best.run.best_epoch}): Dice {_mean_sd(best.dice, 3)}, "
         f"absolute area error {decimal_text(best.abs_error_percent.mean, 2)} %, "
         f"status right in {best.right} of {best.judged} patients",
-        f"({BLOCK}: Dice {_mean_sd(printed, 3)} over folds)",
+        f"{BLOCK}: Dice {_mean_sd(printed, 3)} (mean over folds)",
     ]
     chosen = [fold.chosen_on_test.dice_mean for fold in folds if fold.chosen_on_test]
     if chosen:
@@ -138,7 +138,7 @@ def told(evaluation: Evaluation) -> list[str]:
             -1, f"choosing on test would have given Dice {_mean_sd(spread(chosen), 3)}: optimistic, no result"
         )
     if run.unfinished:
-        lines.append(f"not finished, left out: folds {', '.join(map(str, run.unfinished))}")
+        lines.append(f"not finished, left out: fold {', '.join(map(str, run.unfinished))}")
     return lines
 
 

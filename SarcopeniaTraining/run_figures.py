@@ -35,7 +35,8 @@ def curves_figure(run: Run) -> Figure:
     for axis, words in ((loss, "training loss"), (dice, "validation Dice")):
         axis.set_xlabel("epoch")
         axis.set_title(words)
-    loss.plot([], [], color=GREY, linewidth=0.9, label="other folds")
+    if len(run.folds) > 1:
+        loss.plot([], [], color=GREY, linewidth=0.9, label="other folds")
     dice.plot(
         [], [], color=INK, marker="o", linestyle="none", markersize=6, label="checkpoint chosen on validation"
     )

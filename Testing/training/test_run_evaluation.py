@@ -105,9 +105,9 @@ def test_what_is_said(done):
     assert lines[0] == "2 folds, 2 test patients each; checkpoints chosen on validation"
     assert any(line.startswith("choosing on test would have given Dice 0.9") for line in lines)
     assert [line for line in lines if "Bhardwaj" in line] == [
-        "(printed, Bhardwaj et al. 2025, their patients: Dice 0.901 ± 0.033 over folds)"
+        "printed, Bhardwaj et al. 2025, their patients: Dice 0.901 ± 0.033 (mean over folds)"
     ]
-    assert lines[-1] == "not finished, left out: folds 3"
+    assert lines[-1] == "not finished, left out: fold 3"
 
 
 def test_figures_are_pictures_and_name_no_one(done):
