@@ -26,6 +26,7 @@ from SarcopeniaAssessLib.segmentation import body_window
 from SarcopeniaAssessLib.stored_image import sha256_of
 from SarcopeniaAssessLib.volume import CtVolume, InputFacts
 from SarcopeniaTraining.losses import UNANNOTATED
+from SarcopeniaTraining.machine import end_with_parent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,27 +143,42 @@ def cached_cases(
 
 
 def _made(cases: Sequence[CohortCase], plan: CachePlan, jobs: int) -> Iterator[CachedCase | SarcopeniaError]:
-    if jobs <= 1 or len(cases) <= 1:
-        yield from (_cache_case(case, plan) for case in cases)
+    """Each case in order; several processes make those that are missing first."""
+    missing = [case for case in cases if _on_disk(case, plan) is None] if jobs > 1 else []
+    if len(missing) > 1:
+        with ProcessPoolExecutor(min(jobs, len(missing)), get_context("spawn"), end_with_parent) as pool:
+            made = pool.map(_cache_case, missing, [plan] * len(missing))
+            refused = {case.case: result for case, result in zip(missing, made, strict=True)}
+        yield from (refused.get(case.case) or _cache_case(case, plan) for case in cases)
         return
-    with ProcessPoolExecutor(min(jobs, len(cases)), get_context("spawn")) as pool:
-        yield from pool.map(_cache_case, cases, [plan] * len(cases))
+    yield from (_cache_case(case, plan) for case in cases)
+
+
+def _on_disk(case: CohortCase, plan: CachePlan) -> CachedCase | None:
+    try:
+        place = plan.place(case)
+        facts = json.loads((place / FACTS).read_text("utf-8"))
+        return CachedCase(case.case, place, int(facts["slabs"]))
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _cache_case(case: CohortCase, plan: CachePlan) -> CachedCase | SarcopeniaError:
     """The case from disk, or made; an error is returned, since it concerns this case alone."""
     try:
-        place = plan.place(case)
-        if not (place / FACTS).is_file():
-            _write(case, plan, place)
-        facts = json.loads((place / FACTS).read_text("utf-8"))
-        return CachedCase(case.case, place, int(facts["slabs"]))
+        found = _on_disk(case, plan)
+        if found is None:
+            _write(case, plan, plan.place(case))
+            found = _on_disk(case, plan)
     except SarcopeniaError as error:
         return error
     except OSError as error:
-        return OutputError(
-            f"the cache of slabs cannot be written or read ({error.strerror})", "make room, or give --cache"
-        )
+        return _no_room(error.strerror)
+    return found or _no_room("it is not there after it was written")
+
+
+def _no_room(why: str | None) -> OutputError:
+    return OutputError(f"the cache of slabs cannot be written or read ({why})", "make room, or give --cache")
 
 
 def _write(case: CohortCase, plan: CachePlan, place: Path) -> None:
@@ -190,7 +206,8 @@ def _write(case: CohortCase, plan: CachePlan, place: Path) -> None:
         np.save(part / "truth.npy", truth)
         facts = {"slabs": len(levels), "level": k - start, "ras_from_canonical": affine.tolist()}
         (part / FACTS).write_text(json.dumps(facts), "utf-8")
-        if not place.exists():
+        if not (place / FACTS).is_file():
+            shutil.rmtree(place, ignore_errors=True)
             part.rename(place)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Two processes with half a batch each have the gradient, and the log, of one with the whole batch."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,7 +11,9 @@ import pytest
 import torch
 
 import SarcopeniaAssessLib
+from SarcopeniaAssessLib.models import load_model
 from SarcopeniaTraining.distributed import ALONE, half_precision, joined_team
+from SarcopeniaTraining.splits import write_splits
 
 ROOTS = [str(Path(SarcopeniaAssessLib.__file__).parents[1]), str(Path(__file__).parents[2])]
 
@@ -92,3 +95,30 @@ def test_one_process_is_a_team_of_its_own():
 def test_half_precision_is_used_on_the_cpu_where_the_preset_asks_for_it():
     assert half_precision(True, "cpu")
     assert not half_precision(False, "cpu")
+
+
+def test_two_processes_train_a_fold_and_one_writes(tmp_path):
+    """The command under torchrun: one log, one set of checkpoints, both processes end well."""
+    from Testing.training.test_finetuning import TINY as SLABS
+    from Testing.training.tiny_cohort import tiny_cohort, two_folds
+
+    write_splits(two_folds(tiny_cohort(tmp_path / "cohort")), tmp_path / "splits.json")
+    slab = dataclasses.replace(SLABS.slab, in_plane_mm=6.0)
+    preset = dataclasses.replace(SLABS, name="tiny", slab=slab, batch=4, epochs=2, checkpoint_every=1)
+    (tmp_path / "tiny.json").write_text(json.dumps(preset.to_mapping()))
+    words = ["finetune", str(tmp_path / "cohort"), "--preset", str(tmp_path / "tiny.json")]
+    words += ["--splits", str(tmp_path / "splits.json"), "--fold", "1", "--out", str(tmp_path / "run")]
+    script = tmp_path / "command.py"
+    script.write_text(
+        "import json, sys\n"
+        "sys.path[:0] = json.loads(sys.argv[2])\n"
+        "from SarcopeniaAssessLib.__main__ import run_group\n"
+        "from SarcopeniaTraining.cli import cli\n"
+        f"sys.exit(run_group(cli, {[*words, '--threads', '1']!r}))\n"
+    )
+    launched(script, tmp_path / "unused", 2)
+    fold = tmp_path / "run" / "fold-01"
+    lines = [json.loads(line) for line in (fold / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines if "loss" in line] == [1, 2]
+    assert [line["epoch"] for line in lines if "validation_dice" in line] == [1, 2]
+    assert load_model(fold / "best.safetensors").entry.name == "tiny"
