@@ -124,6 +124,7 @@ def test_repeated_readings_of_a_person_do_not_narrow_the_interval():
     # By hand: ± 1.96 · sd/√12 with the plug-in sd, whatever the number of readings each.
     width = 2 * 1.96 * own.std() / math.sqrt(12)
     assert again.high - again.low == pytest.approx(width, rel=0.15)
+    assert (again.high + again.low) / 2 == pytest.approx(own.mean(), abs=0.1)
     assert once.high - once.low == pytest.approx(width, rel=0.15)
 
 

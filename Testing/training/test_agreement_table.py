@@ -78,3 +78,14 @@ def test_several_cases_of_one_person_are_one_person():
     scores = [score(f"C{n}", (140.0, 150.0), person="one") for n in range(4)]
     names = [(s.readings, s.name) for s in statistics(scores, scores, 1)]
     assert ("all folds", "bland_altman_bias_cm2") not in names
+
+
+def test_a_person_is_right_if_so_in_every_case():
+    scores = [
+        score("C1", (140.0, 141.0), person="one"),
+        score("C2", (140.0, 150.0), person="one"),
+        *(score(f"D{n}", (150.0 + n, 151.0), person=f"other {n}") for n in range(3)),
+    ]
+    found = {(s.readings, s.name): s for s in statistics(scores, scores, 1)}
+    share = found["all folds", "patients_status_right_share"]
+    assert (share.estimate.value, share.count) == (0.75, 4)

@@ -11,7 +11,7 @@ from SarcopeniaTraining.table_files import csv_text, markdown_text
 from Testing.training.made_scores import run_of, score
 
 SCORES = [
-    score("P7", (143.96, 150.0), 0.88),
+    score("P1", (143.96, 150.0), 0.88),
     score("P5", (160.0, 143.97), 0.92),
     score("P2", (100.0, 97.0), 0.96, sex="female"),
     score("P3", (120.0, 126.0), 0.90, sex=None),
@@ -30,7 +30,7 @@ def rows(table):
 
 
 def test_order_and_numbers(rows):
-    assert [row["case"] for row in rows[:4]] == ["P2", "P3", "P5", "P7"]
+    assert [row["case"] for row in rows[:4]] == ["P2", "P3", "P5", "P1"]
     p5 = rows[2]
     assert float(p5["sma_error_cm2"]) == pytest.approx(-16.03)
     assert float(p5["sma_error_percent"]) == pytest.approx(-16.03 / 1.6)
