@@ -30,6 +30,7 @@ _GAP_PIXELS = (2, 4)
 _SLIVER_WIDTH = 4
 _CONTACT_LENGTH = 6
 _OUTSIDE = 1
+_ONCE = "draw each outline once, with a thinner line where the muscle is thin"
 
 
 class OutlineError(SarcopeniaError):
@@ -42,7 +43,7 @@ class Line(StrEnum):
     INSIDE = "inside"
     """The line's pixels are muscle: it was drawn on the muscle's own border pixels."""
     CENTRE = "centre"
-    """The edge is the line's middle; the middle pixel of an odd width is muscle."""
+    """The edge is the line's middle; of the middle pixels of an odd width every second one is muscle."""
     OUTSIDE = "outside"
     """The line's pixels are not muscle: it was drawn around it."""
 
@@ -90,8 +91,7 @@ def fill_outline(
     mask = np.isin(regions.labels, inside)
     if line is not Line.OUTSIDE:
         others = [n for n in range(1, regions.count + 1) if n not in inside]
-        within = _distance(mask) <= _distance(np.isin(regions.labels, others))
-        mask |= drawn & (within | (line is Line.INSIDE))
+        mask |= drawn & (_nearer(mask, np.isin(regions.labels, others)) | (line is Line.INSIDE))
     findings += _touching(regions, inside)
     return Filled(mask[1:-1, 1:-1], regions.width, tuple(findings))
 
@@ -231,10 +231,25 @@ def _closed_regions(drawn: NDArray[np.bool_]) -> tuple[_Regions, list[Finding]]:
             where = _place(_seam(bridged.labels))
             message = f"a gap of up to {gap} pixels in the outline near {where} was closed"
             return bridged, [Finding("outline_gap", Severity.WARNING, message)]
+    if merged := _merged(drawn, loose):
+        raise OutlineError(f"doubled outline near {merged}: two lines run into one", _ONCE)
     raise OutlineError(
         f"open outline near {_place(loose)}: it does not enclose an area",
         f"close the outline in the image; no more than {_GAP_PIXELS[-1]} pixels are bridged",
     )
+
+
+def _merged(drawn: NDArray[np.bool_], loose: NDArray[np.bool_]) -> str | None:
+    """Where a piece that parts no regions goes on as a line at both of its ends, if there is one."""
+    from scipy.ndimage import binary_dilation, label
+
+    square = np.ones((3, 3), np.bool_)
+    pieces, count = label(loose, square)
+    for piece in range(1, count + 1):
+        ends = binary_dilation(pieces == piece, square) & drawn & ~loose
+        if label(ends, square)[1] > 1:
+            return _place(pieces == piece)
+    return None
 
 
 def _bridges(drawn: NDArray[np.bool_], loose: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
@@ -262,7 +277,7 @@ def _refuse_doubled(regions: _Regions) -> None:
         if 2 * (_distance(~strip).max() - 0.5) <= _SLIVER_WIDTH:
             raise OutlineError(
                 f"doubled outline near {_place(strip)}: two lines run side by side, a few pixels apart",
-                "draw it once",
+                _ONCE,
             )
 
 
@@ -300,6 +315,14 @@ def _touching(regions: _Regions, inside: list[int]) -> list[Finding]:
             )
             findings.append(Finding("outlines_touch", Severity.WARNING, message))
     return findings
+
+
+def _nearer(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where `one` is nearer than `other`; pixels midway are shared out like the fields of a chessboard."""
+    further = _distance(one) - _distance(other)
+    i, j = np.indices(one.shape)
+    nearer: NDArray[np.bool_] = (further < 0) | ((further == 0) & ((i + j) % 2 == 0))
+    return nearer
 
 
 def _distance(to: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -40,11 +40,11 @@ def both(*drawings):
 @pytest.mark.parametrize(
     ("width", "line", "pixels"),
     [
-        (1, Line.CENTRE, 100 * 60),
+        (1, Line.CENTRE, 99 * 59),  # of the line every second pixel
         (1, Line.INSIDE, 100 * 60),
         (1, Line.OUTSIDE, 98 * 58),
         (2, Line.CENTRE, 98 * 58),  # half of the line, by its area nearly
-        (3, Line.CENTRE, 98 * 58),
+        (3, Line.CENTRE, 97 * 57),
         (3, Line.INSIDE, 100 * 60),
         (3, Line.OUTSIDE, 94 * 54),
     ],
@@ -141,6 +141,14 @@ def test_two_strokes_that_cross_each_other_are_doubled():
     second = lambda pen, colour: pen.ellipse((24, 20, 116, 112), outline=colour)  # noqa: E731
     with pytest.raises(OutlineError, match="doubled outline"):
         fill_outline(drawn(both(first, second)))
+
+
+def test_lines_that_run_into_one_are_doubled():
+    dumbbell = [(20, 20), (80, 20), (80, 58), (110, 58), (110, 20), (170, 20), (170, 120), (110, 120)]
+    dumbbell += [(110, 60), (80, 60), (80, 120), (20, 120), (20, 20)]
+    pen_draws = lambda pen, colour: pen.line(dumbbell, fill=colour, width=3)  # noqa: E731
+    with pytest.raises(OutlineError, match=r"doubled outline near row [56].*two lines run into one"):
+        fill_outline(drawn(pen_draws))
 
 
 def test_a_thin_muscle_is_not_taken_for_a_doubled_outline():
