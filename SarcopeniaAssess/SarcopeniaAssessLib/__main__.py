@@ -133,7 +133,7 @@ def models_list() -> None:
 
     entries = list_models()
     if not entries:
-        complain("no model is installed; import one with `sarcopenia models import FILE NAME`")
+        complain("no model is installed; import one with `sarcopenia models import FILE --name NAME`")
     for entry in entries:
         click.echo(f"{entry.name}  {entry.version}  trained on: {entry.trained_on}")
 
@@ -141,14 +141,16 @@ def models_list() -> None:
 @models.command("info")
 @click.argument("name")
 def models_info(name: str) -> None:
-    """Print what is known of a model, as JSON."""
+    """Print what is known of a model, as JSON: in words first, then as its file says."""
     import json
 
+    from SarcopeniaAssessLib.model_file import in_words
     from SarcopeniaAssessLib.models import model_entry
     from SarcopeniaAssessLib.wording import RESEARCH_SENTENCE
 
     entry = model_entry(name)
-    click.echo(json.dumps({**entry.to_mapping(), "use": RESEARCH_SENTENCE}, indent=2, ensure_ascii=False))
+    told = {"in_words": in_words(entry), **entry.to_mapping(), "use": RESEARCH_SENTENCE}
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
 
 
 @models.command("verify")
@@ -163,18 +165,51 @@ def models_verify(name: str) -> None:
 
 @models.command("import")
 @click.argument("source", metavar="FILE", type=click.Path())
-@click.argument("name")
+@click.argument("given_name", metavar="[NAME]", required=False)
+@click.option("--name", metavar="NAME", help="What to call it here; the same as NAME after FILE.")
 @click.option(
     "--config", type=click.Path(), metavar="JSON", help="Configuration of an official SMIT checkpoint."
 )
-def models_import(source: str, name: str, config: str | None) -> None:
-    """Add a .safetensors model, or an official SMIT checkpoint with its configuration, under NAME."""
-    from SarcopeniaAssessLib.models import import_model
+@click.option(
+    "--spacing",
+    type=(float, float),
+    metavar="IN_PLANE SLICE",
+    help="Its pixel size and slice distance in mm; as published 1.5 2.",
+)
+@click.option(
+    "--hu", type=(float, float), metavar="LOW HIGH", help="HU that it got as 0 and 1; as published -175 250."
+)
+@click.option("--slices", type=int, metavar="N", help="Slices it sees at once, where its size is free; 96.")
+def models_import(
+    source: str,
+    given_name: str | None,
+    name: str | None,
+    config: str | None,
+    *,
+    spacing: tuple[float, float] | None,
+    hu: tuple[float, float] | None,
+    slices: int | None,
+) -> None:
+    """Add a .safetensors model, or an official SMIT checkpoint with its configuration, as NAME."""
+    from SarcopeniaAssessLib.model_import import import_model
 
-    entry, report = import_model(source, name, config=None if config is None else _json_file(config))
+    if (given_name is None) == (name is None):
+        raise click.UsageError("give the model one name, with --name NAME")
+    preprocessing: dict[str, Any] = {} if slices is None else {"slices": slices}
+    if spacing is not None:
+        preprocessing |= {"in_plane_mm": spacing[0], "slice_mm": spacing[1]}
+    if hu is not None:
+        preprocessing |= {"hu_low": hu[0], "hu_high": hu[1]}
+    entry, report = import_model(
+        source,
+        str(name or given_name),
+        config=None if config is None else _json_file(config),
+        preprocessing=preprocessing,
+    )
     if report is not None:
         click.echo(str(report), err=True)
     click.echo(f"{entry.name}  {entry.version}  sha256 {entry.sha256}")
+    click.echo(f"use it with `{PROGRAM} assess CT --model {entry.name}`", err=True)
 
 
 @models.command("download")

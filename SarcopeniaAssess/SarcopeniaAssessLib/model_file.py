@@ -186,6 +186,18 @@ def read_entry(path: Path) -> ModelEntry:
     return ModelEntry.from_mapping(values, path.parent)
 
 
+def tensor_names(path: Path) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """Names of the tensors and the header of any .safetensors file; no tensor is touched.
+
+    Raises
+    ------
+    ModelError
+        The file is missing, of another format or truncated.
+    """
+    with _opened(path) as weights:
+        return tuple(weights.keys()), weights.metadata() or {}
+
+
 def read_network(entry: ModelEntry, path: Path) -> nn.Module:
     """Build the entry's network and fill it with the file's tensors, in eval mode on the CPU.
 
@@ -209,6 +221,34 @@ def read_network(entry: ModelEntry, path: Path) -> nn.Module:
             raise ModelError(f"{path.name}: {name} is not finite", "take another file; this one is damaged")
     network.load_state_dict(tensors, assign=True)
     return network.eval()
+
+
+WINDOW_ORDERS: Mapping[str, str] = {
+    "exact": "exact: windows go back where they came from; any shape",
+    "official": "official: as published, which scrambles tokens; right at the trained size only",
+}
+
+
+def in_words(entry: ModelEntry) -> dict[str, str]:
+    """Network, size, window order and what the network sees, a sentence each."""
+    import torch
+
+    architecture, sees = entry.architecture, entry.preprocessing
+    with torch.device("meta"):
+        network: Any = ARCHITECTURES[architecture["kind"]](architecture)
+    count = sum(p.numel() for p in network.parameters())
+    told = {"network": f"{str(architecture['kind']).upper()}, {count / 1e6:.2f} million parameters"}
+    if architecture["kind"] == "smit":
+        order = network.config.window_reverse
+        side = network.config.image_size
+        told["window_order"] = WINDOW_ORDERS[order] + (f" ({side}×{side}×{side})" if side else "")
+    tile = sees.get("tile")
+    told["sees"] = (
+        f"{sees['slices']} slices {sees['slice_mm']:g} mm apart, pixels of {sees['in_plane_mm']:g} mm, "
+        f"{sees.get('hu_low', -175.0):g}…{sees.get('hu_high', 250.0):g} HU, "
+        + (f"in windows of {tile}×{tile} that overlap by half" if tile else "the whole plane at once")
+    )
+    return told
 
 
 def save_model(path: str | Path, network: nn.Module | SegmentationNetwork, entry: ModelEntry) -> ModelEntry:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.errors import DeviceError, ModelError
@@ -34,11 +33,11 @@ __all__ = [
     "SegmentationModel",
     "default_model_name",
     "download_model",
-    "import_model",
     "list_models",
     "load_model",
     "load_official_smit",
     "model_entry",
+    "read_registry",
     "save_model",
     "user_model_folder",
     "verify_model",
@@ -78,8 +77,8 @@ def list_models() -> tuple[ModelEntry, ...]:
     ModelError
         A registry that cannot be read.
     """
-    shipped, default = _read_registry(resource_path(REGISTRY))
-    own, _ = _read_registry(user_model_folder() / REGISTRY)
+    shipped, default = read_registry(resource_path(REGISTRY))
+    own, _ = read_registry(user_model_folder() / REGISTRY)
     names = {e.name for e in shipped}
     entries = [*shipped, *(e for e in own if e.name not in names)]
     return tuple(sorted(entries, key=lambda e: e.name != default))
@@ -93,7 +92,7 @@ def default_model_name() -> str:
     ModelError
         The registry names none.
     """
-    _, default = _read_registry(resource_path(REGISTRY))
+    _, default = read_registry(resource_path(REGISTRY))
     if default is None:
         raise ModelError("no default model is installed", "name a model or a .safetensors file with --model")
     return default
@@ -222,61 +221,6 @@ def download_model(name: str) -> ModelEntry:
     return entry
 
 
-def import_model(
-    path: str | Path,
-    name: str,
-    *,
-    config: Mapping[str, Any] | None = None,
-    preprocessing: Mapping[str, Any] | None = None,
-) -> tuple[ModelEntry, LoadReport | None]:
-    """Add a model to the user's registry under a name of its own.
-
-    Parameters
-    ----------
-    path:
-        A .safetensors file with an entry, or an official SMIT checkpoint.
-    config, preprocessing:
-        Needed for an official checkpoint, which says neither what shape it has nor what it was fed.
-
-    Returns
-    -------
-    tuple[ModelEntry, LoadReport | None]
-        The new entry, and what of an official checkpoint matched.
-
-    Raises
-    ------
-    ModelError
-        The name is taken; the file is none of these; a checkpoint that leaves part of the network untrained.
-    """
-    if any(e.name == name for e in list_models()):
-        raise ModelError(f"there is a model {name} already", "give it another name")
-    report = None
-    if config is None:
-        model = load_model(Path(path))
-        network, entry = model.network, replace(model.entry, name=name, url=None)
-    else:
-        network, report = load_official_smit(path, config)
-        if not report.complete:
-            raise ModelError(
-                f"the checkpoint leaves {len(report.fresh)} tensors untrained, {report.fresh[0]} among them",
-                "fine-tune it first; an encoder alone does not segment",
-            )
-        entry = ModelEntry(
-            name=name,
-            version="imported",
-            architecture={"kind": "smit", **network.config.to_mapping()},
-            preprocessing=preprocessing or {},
-            trained_on="not known: imported from a checkpoint of the published SMIT code",
-            licence="not known: the licence of the checkpoint applies",
-        )
-    folder = user_model_folder()
-    saved = save_model(folder / f"{name}.safetensors", network, entry)
-    own, _ = _read_registry(folder / REGISTRY)
-    listed = {"default": None, "models": [e.to_mapping() for e in (*own, saved)]}
-    write_whole(folder / REGISTRY, json.dumps(listed, indent=2, ensure_ascii=False).encode())
-    return saved, report
-
-
 def _means_file(name_or_path: str | Path) -> bool:
     text = str(name_or_path)
     return (
@@ -297,8 +241,14 @@ def _check_sha256(entry: ModelEntry, sha256: str) -> None:
         )
 
 
-def _read_registry(path: Path) -> tuple[tuple[ModelEntry, ...], str | None]:
-    """Entries of a Models.json and the name of its default; none where there is no such file."""
+def read_registry(path: Path) -> tuple[tuple[ModelEntry, ...], str | None]:
+    """Entries of a Models.json and the name of its default; none where there is no such file.
+
+    Raises
+    ------
+    ModelError
+        It is no registry, or its default is not among its models.
+    """
     if not path.is_file():
         return (), None
     try:

@@ -33,7 +33,6 @@ TESTED_ELSEWHERE = {
     "model_file": ("test_models", "a file is opened by its model's name"),
     "patient": ("test_volume", "facts are part of what makes a volume valid"),
     "record_rules": ("test_record", "the rules are the record's"),
-    "smit_checkpoints": ("test_models", "official checkpoints come in by models"),
     "smit_decoder": ("test_smit", "one network in three files"),
     "smit_encoder": ("test_smit", "one network in three files"),
     "smit_network": ("test_smit", "one network in three files"),
