@@ -6,13 +6,11 @@ import json
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from SarcopeniaAssessLib.ct_io import open_ct, read_label_map
-from SarcopeniaAssessLib.errors import MaskError, ModelError
+from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.mask_grid import place_mask
 from SarcopeniaAssessLib.model_file import SegmentationNetwork
 from SarcopeniaAssessLib.models import ModelEntry, SegmentationModel, load_model
-from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.drawn_training import RUN, trained
 from SarcopeniaTraining.evaluation import SliceScore, score_ct
 from SarcopeniaTraining.presets import FinetunePreset, preset_from
@@ -43,21 +41,10 @@ def score_files(model: SegmentationModel, ct: Path, mask: Path) -> tuple[list[Sl
     Raises
     ------
     MaskError
-        The mask's pixels are not the CT's, or none of its slices is.
+        The mask is empty, its pixels are not the CT's, or none of its slices is.
     """
     volume = open_ct(ct)
-    labels = read_label_map(mask)
-    masked = CtVolume.from_array(np.asarray(labels.labels != 0, np.int16), labels.ras_from_ijk)
-    first = np.linalg.inv(volume.ras_from_canonical) @ masked.ras_from_canonical
-    offset = first[:3, 3]
-    aligned = np.allclose(first[:3, :3], np.eye(3), atol=1e-3) and np.allclose(
-        offset, np.rint(offset), atol=0.05
-    )
-    if not aligned or masked.canonical_shape[:2] != volume.canonical_shape[:2] or np.any(np.rint(offset[:2])):
-        raise MaskError("the mask lies on another grid than the CT", "resample it to the CT's pixels")
-    levels = [int(np.rint(offset[2])) + n for n in range(masked.slice_count)]
-    inside = [n for n, k in enumerate(levels) if 0 <= k < volume.slice_count]
-    truth = masked.axes.view(labels.labels)[:, :, inside] != 0
-    scores = score_ct(model, volume, truth, [levels[n] for n in inside])
+    placed = place_mask(read_label_map(mask), volume)
+    scores = score_ct(model, volume, placed.slices, list(placed.levels))
     overlap = sum(s.dice * (s.truth_cm2 + s.predicted_cm2) for s in scores)
     return scores, round(overlap / sum(s.truth_cm2 + s.predicted_cm2 for s in scores), 4)
