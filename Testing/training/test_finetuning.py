@@ -77,7 +77,8 @@ def one_thread():
 def run(folder, preset=TINY, source=None, **surroundings) -> Training:
     training = Training.start(preset)
     samples = Samples(source or Rings(), preset.patch, training.seed)
-    around = Surroundings(folder, lambda _, epoch: {"examined": epoch}, workers=0, **surroundings)
+    asked = {"examine": lambda _, epoch: {"examined": epoch}, "workers": 0, **surroundings}
+    around = Surroundings(folder, **asked)
     return train(training, samples, Schedule.of(preset, 4), around)
 
 
@@ -86,6 +87,12 @@ def same(one: Training, other: Training) -> bool:
     return all(
         tensor.equal(b.state_dict()[name]) for a, b in pairs for name, tensor in a.state_dict().items()
     )
+
+
+def log_of(folder) -> list[dict]:
+    """The log without what the clock says."""
+    lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in ("seconds", "waiting_s")} for line in lines]
 
 
 class Killed(BaseException):
@@ -111,15 +118,18 @@ def test_stopped_at_any_step_it_ends_with_the_same_weights(whole, tmp_path, at, 
     again = run(tmp_path)
     assert again.step == 6
     assert same(again, whole[0])
-    clock = ("seconds", "waiting_s")
-    logs = [
-        [
-            {k: v for k, v in json.loads(line).items() if k not in clock}
-            for line in (folder / LOG).read_text().splitlines()
-        ]
-        for folder in (tmp_path, whole[1])
-    ]
-    assert logs[0] == logs[1]
+    assert log_of(tmp_path) == log_of(whole[1])
+
+
+def test_killed_between_log_and_checkpoint_no_line_is_doubled(whole, tmp_path):
+    def stop(training: Training, epoch: int):
+        raise Killed
+
+    with pytest.raises(Killed):
+        run(tmp_path, examine=stop)
+    assert len(log_of(tmp_path)) == 2
+    assert same(run(tmp_path), whole[0])
+    assert log_of(tmp_path) == log_of(whole[1])
 
 
 @pytest.mark.parametrize("damaged", [CHECKPOINT, PREVIOUS])
