@@ -158,6 +158,9 @@ def test_the_digest_is_the_meanings(folder, tmp_path_factory):
     digest = cohort(folder, head + "\n".join(lines)).digest
     assert cohort(folder, head + "\n".join(reversed(lines))).digest == digest
     assert cohort(folder, head.replace("level", "level,note") + "\n".join(lines)).digest == digest
+    with_area = "\n".join(f"{line},{n}.5" for n, line in enumerate(lines, start=90))
+    assert cohort(folder, head.replace("level", "level,sma_cm2") + with_area).digest == digest
+    cohort(folder, head + "\n".join(lines))
     moved = tmp_path_factory.mktemp("elsewhere") / "moved"
     shutil.copytree(folder, moved)
     assert read_cohort(moved).digest == digest
