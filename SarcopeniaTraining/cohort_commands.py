@@ -138,17 +138,39 @@ def _findings(folder: Path, kind: str) -> list[tuple[str, str]]:
 @click.option("--folds", type=int, default=10, show_default=True, help="How many shuffled data sets.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same sets.")
 @click.option("--no-stratify", is_flag=True, help="Do not keep the share of sarcopenic patients.")
+@click.option("--check", is_flag=True, help="Open every CT and mask first; stop if one does not fit.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of failures.")
-def splits(cohort: Path, out: Path, sizes: str, folds: int, seed: int, no_stratify: bool) -> int:
+def splits(cohort: Path, out: Path, sizes: str, no_stratify: bool, check: bool, **numbers: int) -> int:
     """Shuffle COHORT into train, validation and test sets, each patient in one part, and save them."""
     from SarcopeniaTraining.splits import make_splits, write_splits
 
     read = _read_any(cohort)
-    made = make_splits(read, sizes=_three(sizes), folds=folds, seed=seed, stratify=not no_stratify)
+    if _wrong_cases(read, check):
+        return 2
+    made = make_splits(read, sizes=_three(sizes), stratify=not no_stratify, **numbers)
     write_splits(made, out)
     _tell_counts(made, read)
     click.echo(f"{len(made.folds)} folds, seed {made.seed}: {out}")
     return 0
+
+
+def _wrong_cases(cohort: Cohort | ImageCohort, check: bool) -> int:
+    """Tell what is to be asked about a cohort of CTs; how many of its cases are unusable."""
+    from SarcopeniaAssessLib.console import complain
+    from SarcopeniaAssessLib.errors import Severity
+    from SarcopeniaTraining.cohort import Cohort
+    from SarcopeniaTraining.cohort_check import check_cohort
+
+    if not isinstance(cohort, Cohort):
+        return 0
+    wrong = 0
+    for case, finding in check_cohort(cohort) if check else cohort.findings:
+        is_error = finding.severity is Severity.ERROR
+        wrong += is_error
+        complain(f"{case}: {'' if is_error else 'warning: '}{finding.message}")
+    if wrong:
+        complain(f"{wrong} cases cannot be used; correct them or take them out of the manifest")
+    return wrong
 
 
 def _three(text: str) -> tuple[int, int, int]:

@@ -139,3 +139,26 @@ def test_a_cohort_too_small_to_stratify(tmp_path, capsys):
     assert call(*given, "--no-stratify") == 0
     assert call("splits", folder, "--out", tmp_path / "s.json", "--sizes", "6,2") == 2
     assert "three whole numbers" in capsys.readouterr().err
+
+
+def test_files_are_checked_on_request(tmp_path, capsys):
+    for name in ("A", "B", "C", "D"):
+        add(tmp_path / "c" / name)
+    write_nifti(tmp_path / "c" / "B" / "mask.nii.gz", muscle()[1:])
+    (tmp_path / "c" / "D" / "ct.nii.gz").write_bytes(b"none")
+    rows = [f"{n},{n}/ct.nii.gz,{n}/mask.nii.gz,3,male,yes,{136 if n == 'A' else 150}" for n in "ABCD"]
+    head = "case,ct,muscle,l3_slice_from_feet,sex,sarcopenic,sma_cm2\n"
+    (tmp_path / "c" / "manifest.csv").write_text(head + "\n".join(rows))
+    given = ("splits", tmp_path / "c", "--out", tmp_path / "s.json", "--sizes", "2,1,1", "--no-stratify")
+    assert call(*given, "--check") == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith("sarcopenia: B: A slice of the mask has 89×64 pixels, of the CT 90×64; ")
+    assert told[1] == "sarcopenia: C: warning: the mask measures 136.00 cm² at L3, the manifest says 150.00"
+    assert told[2].startswith("sarcopenia: D: The file is no NIfTI")
+    assert told[3].startswith("sarcopenia: 2 cases cannot be used")
+    assert len(told) == 4
+    assert not (tmp_path / "s.json").exists()
+    assert call(*given) == 0  # nothing is opened
+    assert [line[:40] for line in capsys.readouterr().err.splitlines()] == [
+        f"sarcopenia: {n}: warning: told sarcopenic, but"[:40] for n in "BCD"
+    ]
