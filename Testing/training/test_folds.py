@@ -17,7 +17,7 @@ import torch
 import SarcopeniaAssessLib
 from SarcopeniaAssessLib.errors import MaskError, ModelError, OutputError
 from SarcopeniaAssessLib.models import load_model
-from SarcopeniaTraining.cohort import read_cohort
+from SarcopeniaTraining.cohort import Cohort, CohortCase, read_cohort
 from SarcopeniaTraining.folds import FoldsPlan, chosen_patients, finetune_folds
 from SarcopeniaTraining.splits import read_splits, write_splits
 from Testing.training.test_finetuning import TINY as SLABS
@@ -192,15 +192,18 @@ def test_masks_are_checked_before_any_training(tmp_path, capsys):
     assert not (tmp_path / "run" / "fold-01").exists()
 
 
-def test_fewer_patients_are_always_among_more_and_keep_the_share(place):
-    cohort = read_cohort(place / "cohort")
-    names = [case.case for case in cohort.cases]
-    two, four = (chosen_patients(names, cohort, n, (1, 1)) for n in (2, 4))
-    assert set(two) < set(four)
-    assert sum(bool(cohort[case].sarcopenic) for case in four) == 1
-    assert set(chosen_patients(names, cohort, None, (1, 1))) == set(names)
-    with pytest.raises(ModelError, match="give 1…8"):
-        chosen_patients(names, cohort, 9, (1, 1))
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_fewer_patients_are_always_among_more_and_keep_the_share(seed):
+    """Of 40 patients 10 are sarcopenic, first in the list: of 8 then 2, of 20 then 5."""
+    cases = tuple(CohortCase(f"C{n}", Path("ct"), sarcopenic=n < 10) for n in range(40))
+    cohort, names = Cohort(Path("manifest.csv"), cases, "0" * 64), [case.case for case in cases]
+    eight, twenty = (chosen_patients(names, cohort, n, (seed, 1)) for n in (8, 20))
+    assert [sum(bool(cohort[case].sarcopenic) for case in part) for part in (eight, twenty)] == [2, 5]
+    assert set(eight) < set(twenty)
+    assert set(eight) != set(chosen_patients(names, cohort, 8, (seed + 10, 1)))
+    assert set(chosen_patients(names, cohort, None, (seed, 1))) == set(names)
+    with pytest.raises(ModelError, match="give 1…40"):
+        chosen_patients(names, cohort, 41, (seed, 1))
 
 
 def test_fewer_patients_train_for_as_many_steps(place, tmp_path):
