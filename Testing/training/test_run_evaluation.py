@@ -75,6 +75,11 @@ def test_table_4_is_of_the_fold_that_did_best_on_validation(done):
     assert done[0].best.run.number == 2
 
 
+def test_agreement_is_of_the_best_fold_and_of_all(done):
+    rows = {row["readings"]: row for row in table(done, "agreement") if row["statistic"] == "dice_mean"}
+    assert {name: row["count"] for name, row in rows.items()} == {"best fold (2)": "2", "all folds": "4"}
+
+
 def test_choosing_on_test_stands_beside(done):
     # Fold 2 validated best with its SMIT; on test the U-Net of epoch 60 is better.
     (row,) = [row for row in table(done, "table3") if row["fold"] == "2"]
