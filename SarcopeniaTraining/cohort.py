@@ -284,8 +284,12 @@ def existing(folder: Path, text: str, column: str) -> Path:
     InputError
         There is nothing.
     """
-    path = folder / Path(text.replace("\\", "/")).expanduser()
-    if not path.exists():
+    try:
+        path = folder / Path(text.replace("\\", "/")).expanduser()
+        is_there = path.exists()
+    except (OSError, RuntimeError):  # a name that no file can have, an unknown ~user
+        is_there = False
+    if not is_there:
         raise InputError(f"{column} {text!r} is not there", "paths start from the manifest's folder")
     return path
 

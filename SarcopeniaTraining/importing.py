@@ -103,6 +103,8 @@ def import_cohort(
     OutputError
         The folder holds something else, another run writes to it, or the disk is full.
     """
+    if folder.resolve().is_relative_to(plan.source.resolve()):
+        raise OutputError("the cohort would lie within its own source", "give a folder outside of it")
     cases = _named(plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -163,11 +165,14 @@ def _imported(plan: ImportPlan, folder: Path, name: str, found: FoundCase) -> Ca
     part.mkdir()
     try:
         row, notes = _converted(plan, found, name, part)
-    except OutputError:
-        raise
     except SarcopeniaError as error:
-        shutil.rmtree(part)
+        shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OutputError):
+            raise
         return CaseOutcome(name, problem=f"{error.problem}; {error.remedy}")
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     held = {"schema": SCHEMA, "fingerprint": fingerprint, "row": row, "notes": list(notes)}
     (part / _FACTS).write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if place.is_dir():  # of a source that has changed since

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SarcopeniaAssessLib.assessment import GivenFacts
-from SarcopeniaAssessLib.ct_io import open_ct, read_label_map
-from SarcopeniaAssessLib.errors import LevelError, MaskError
+from SarcopeniaAssessLib.ct_io import list_ct, open_ct, read_label_map
+from SarcopeniaAssessLib.errors import InputError, LevelError, MaskError
 from SarcopeniaAssessLib.level import find_level
 from SarcopeniaAssessLib.mask_file import write_mask
 from SarcopeniaAssessLib.mask_grid import place_mask
@@ -64,7 +64,7 @@ def import_scan(
     patient = GivenFacts(
         sex_of(row), *(number_of(row, name) for name in ("age_years", "height_m", "weight_kg"))
     )
-    volume = open_ct(found.needed("ct"))
+    volume = _open(found, row)
     facts = patient.over(volume.patient)
     truth = (
         _from_outline(found, row, volume, line) if kind == "outline" else _from_mask(found, row, volume, kind)
@@ -83,6 +83,20 @@ def import_scan(
     if stop - start < volume.slice_count:
         notes.append(f"{volume.slice_count - stop + start} slices beyond an uneven step were left out")
     return _row(row, facts, area_cm2, (truth.k - start, affine, mask.shape)), tuple(notes)
+
+
+def _open(found: FoundCase, row: Row) -> CtVolume:
+    """The CT; of a folder with several series the one that the data set's table names."""
+    path, series = found.needed("ct"), row.get("series")
+    if series is None and path.is_dir():
+        listed = list_ct(path)
+        if len(listed) > 1:
+            raise InputError(
+                f"there are {len(listed)} axial CT series",
+                "leave one in the folder, or tell its UID in a table of the data set, column series",
+            )
+        return listed[0].open()
+    return open_ct(path, series=series)
 
 
 def _from_mask(found: FoundCase, row: Row, volume: CtVolume, kind: str) -> _Truth:

@@ -18,7 +18,7 @@ from SarcopeniaTraining.manifest import find_manifest, read_rows
 KINDS = ("dicom", "slice", "outline", "bmp")
 ROLES = ("ct", "mask", "image", "annotated")
 FACTS = ("sex", "sarcopenic", "patient", "age_years", "height_m", "weight_kg")
-LEVELS = ("level", "l3", "l3_slice_from_feet", "l3_superior_mm", "annotated", "label")
+LEVELS = ("level", "l3", "l3_slice_from_feet", "l3_superior_mm", "annotated", "label", "series")
 _VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 _IMAGES = (".bmp", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
 _MASK_WORDS = ("mask", "muscle", "seg", "label", "roi")
@@ -149,7 +149,12 @@ class Layout:
         """
         if not source.is_dir():
             raise InputError("the source is no folder", "give the folder of the data set")
-        files, facts = self._matched(source) if self.patterns else _by_names(source, self.kind)
+        try:
+            files, facts = self._matched(source) if self.patterns else _by_names(source, self.kind)
+        except OSError as error:
+            raise InputError(
+                f"a folder of the source cannot be read ({error.strerror})", "check its permissions"
+            ) from None
         if not files:
             how = "no path matches the layout" if self.patterns else "no case is found in the folder"
             raise InputError(how, "say where the files lie: sarcopenia import --layout-template")
@@ -238,7 +243,8 @@ def _all_paths(source: Path) -> Iterator[Path]:
         if path.name.startswith("."):
             continue
         yield path
-        if path.is_dir():
+        here = path.parent.resolve()
+        if path.is_dir() and path.resolve() not in (here, *here.parents):  # no link back up
             yield from _all_paths(path)
 
 

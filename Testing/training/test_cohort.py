@@ -209,6 +209,8 @@ def test_a_wrong_value_is_told_with_its_row(folder, columns, values, words):
         (",ct.nii.gz", "line 2: no case is named"),
         ("A/B,ct.nii.gz", "case 'A/B' cannot name a folder"),
         ("A,nowhere", "line 2: ct 'nowhere' is not there"),
+        (f"A,{'x' * 300}", "is not there"),
+        ("A,~nobody-of-that-name/ct.nii", "is not there"),
     ],
 )
 def test_a_row_without_a_case_of_its_own(folder, lines, words):

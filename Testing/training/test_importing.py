@@ -49,6 +49,9 @@ def test_a_killed_import_goes_on(tmp_path, source, monkeypatch):
     assert not (tmp_path / "out" / "manifest.csv").exists()
     assert (tmp_path / "out" / "A").is_dir()
     assert not (tmp_path / "out" / "B").exists()
+    assert not list((tmp_path / "out").glob(".partial-*"))
+    (tmp_path / "out" / ".partial-B").mkdir()  # as SIGKILL leaves it
+    (tmp_path / "out" / ".partial-B" / "ct.nii.gz").write_bytes(b"half")
     monkeypatch.undo()
     outcomes = run(tmp_path)
     assert [outcome.is_new for outcome in outcomes] == [False, True, True]
@@ -102,6 +105,12 @@ def test_another_import_or_other_files_are_refused(tmp_path, source):
     assert os.listdir(tmp_path / "full") == ["thesis.txt"]
 
 
+def test_a_cohort_never_lies_within_its_source(tmp_path, source):
+    with pytest.raises(OutputError, match="within its own source"):
+        import_cohort(ImportPlan(source, Layout("slice")), source / "out")
+    assert sorted(os.listdir(source)) == ["A", "B", "C"]
+
+
 def test_two_imports_do_not_write_one_folder(tmp_path, source):
     (tmp_path / "out").mkdir()
     lock = FolderLock(tmp_path / "out")
@@ -121,6 +130,7 @@ def test_a_full_disk_is_told_and_nothing_half_is_left(tmp_path, source, monkeypa
     with pytest.raises(OutputError, match="No space left on device") as refused:
         run(tmp_path)
     assert "it goes on" in refused.value.remedy
+    assert not list((tmp_path / "out").glob(".partial-*"))
     monkeypatch.undo()
     assert all(outcome.row for outcome in run(tmp_path))
 

@@ -79,6 +79,20 @@ def test_a_lone_slice_finds_its_place_in_a_flipped_ct(tmp_path, source, k):
     check(case, k)
 
 
+def test_one_of_several_series_is_named_by_a_table(tmp_path, source):
+    lps, ras = store(ct(), OBLIQUE, (0, 1, 2), (True, True, False))
+    write_dicom(source / "one", lps, ras)
+    write_dicom(source / "two", lps + 7, ras, SeriesInstanceUID="1.2.826.0.1.1.9")
+    write_nifti(source / "mask.nii.gz", *lone(2))
+    outcome, _ = only(tmp_path, "slice")
+    assert outcome.problem.startswith("there are 2 axial CT series; ")
+    assert "column series" in outcome.problem
+    (tmp_path / "src" / "manifest.csv").write_text(f"case,series\n{source.name},1.2.826.0.1.1.4\n")
+    _, case = only(tmp_path, "slice")
+    check(case, 2)
+    assert "1.2.826.0.1.1.4" not in (tmp_path / "out" / "manifest.csv").read_text()
+
+
 def test_nothing_written_names_the_patient(tmp_path, source):
     lps, ras = store(ct(), OBLIQUE, (0, 1, 2), (True, True, False))
     write_dicom(source / "scan", lps, ras)

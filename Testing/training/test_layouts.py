@@ -77,6 +77,13 @@ def test_names_tell_roles_without_a_layout(tmp_path):
     }
 
 
+def test_a_link_back_up_is_no_endless_way(tmp_path):
+    touch(tmp_path, "A/scan.nii")
+    (tmp_path / "A" / "all").symlink_to(tmp_path, target_is_directory=True)
+    (case,) = Layout("slice").find(tmp_path)
+    assert case.one("ct") == tmp_path / "A" / "scan.nii"
+
+
 def test_several_candidates_are_refused_when_needed(tmp_path):
     touch(tmp_path, "A/one.nii", "A/two.nii")
     (case,) = Layout("slice").find(tmp_path)
