@@ -117,8 +117,8 @@ class Pretraining:
         optimiser = torch.optim.AdamW(
             student.parameters(), preset.learning_rate_per_sample, weight_decay=preset.weight_decay
         )
-        centres = (torch.zeros(preset.head.outputs, device=device) for _ in range(2))
-        return cls(preset, student, teacher_of(student), optimiser, *centres)
+        zeros = torch.zeros(preset.head.outputs, device=device)
+        return cls(preset, student, teacher_of(student), optimiser, zeros, zeros.clone())
 
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly."""
@@ -223,7 +223,7 @@ def learn(training: Pretraining, batch: ViewBatch, schedule: Schedule) -> None:
     weights = asdict(preset.loss_weights)
     loss = sum((weights[name] * value for name, value in losses.items()), torch.zeros((), device=device))
     training.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     if epoch < preset.frozen_last_layer_epochs:
         for head in (training.student.branch.image_head, training.student.branch.patch_head):
             head.last.grad = None

@@ -6,7 +6,7 @@ Imported only where a network is built (docs/adr/0003): torch stands at file sco
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +80,8 @@ class Branch(nn.Module):
         if masked is not None and mask_token is not None:
             tokens = torch.where(masked[..., None], mask_token.to(tokens.dtype), tokens)
         distilled = tokens
-        for number, stage in enumerate(self.encoder.stages, start=1):
+        stages: Any = self.encoder.stages
+        for number, stage in enumerate(stages, start=1):
             for block in stage.blocks:
                 tokens = block(tokens)
             tokens = stage.merging(tokens)

@@ -185,7 +185,7 @@ def pretrain_preset_from(values: dict[str, Any]) -> PretrainPreset:
         A field that is missing, unknown, or cannot be.
     """
     try:
-        made = {key: tuple(v) if key in _TUPLES else v for key, v in values.items()}
+        made: dict[str, Any] = {key: tuple(v) if key in _TUPLES else v for key, v in values.items()}
         made["head"] = HeadSize(**values["head"])
         made["loss_weights"] = LossWeights(**values["loss_weights"])
         return PretrainPreset(**made)
