@@ -209,14 +209,6 @@ def test_the_schedule_warms_up_linearly_and_falls_by_a_cosine():
     assert schedule.learning_rate(49) == pytest.approx(0.5 * (1 + math.cos(math.pi * 39 / 40)))
 
 
-def test_each_sample_of_a_round_is_taken_once():
-    samples = Samples(Rings(), TINY.patch, (5,))
-    order = [samples[n][1].sum().item() for n in range(8)]
-    assert len({round(area / 100) for area in order[:4]}) > 1
-    rounds = [np.random.default_rng([5, r]).permutation(4).tolist() for r in (0, 1)]
-    assert sorted(rounds[0]) == sorted(rounds[1]) == [0, 1, 2, 3]
-
-
 def test_a_batch_that_does_not_divide_is_refused(tmp_path):
     from SarcopeniaTraining.distributed import Team
 
