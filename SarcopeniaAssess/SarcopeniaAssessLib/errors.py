@@ -25,6 +25,10 @@ class SarcopeniaError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[type["SarcopeniaError"], tuple[str, str]]:
+        """Pickled by its two parts, so that a child process can raise it in its parent."""
+        return type(self), (self.problem, self.remedy)
+
 
 class InputError(SarcopeniaError):
     """A file or folder that cannot be read as one CT."""

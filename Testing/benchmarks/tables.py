@@ -26,6 +26,8 @@ class Row:
         return self.what, self._number(self.value), f"≤ {self._number(self.aim)}  {verdict}"
 
     def _number(self, value: float) -> str:
+        if not self.unit:
+            return f"{value:.3f}"
         return f"{value:.0f} {self.unit}" if self.unit == "frames" else f"{value:.2f} {self.unit}"
 
 
