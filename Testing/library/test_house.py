@@ -28,7 +28,6 @@ TESTED_ELSEWHERE = {
     "criteria_data": ("test_criteria", "the data and the rules that read them are one subject"),
     "dicom_attributes": ("test_dicom_series", "attributes are read where series are told apart"),
     "dicom_headers": ("test_dicom_series", "headers are read where series are told apart"),
-    "errors": ("test_ct_io", "classes without behaviour; their words are tested where they are raised"),
     "field_of_view": ("test_quality", "its findings are quality's"),
     "model_file": ("test_models", "a file is opened by its model's name"),
     "patient": ("test_volume", "facts are part of what makes a volume valid"),
