@@ -85,6 +85,9 @@ def cli() -> None:
     "--device", default="auto", metavar="NAME", help="auto, cpu, cuda[:N] or mps.", show_default=True
 )
 @click.option(
+    "--untiled", is_flag=True, help="Show the network the whole plane at once: quicker, not quite equal."
+)
+@click.option(
     "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Inputs at a time.", show_default=True
 )
 @click.option("--cluster", metavar="auto|ADDRESS", help="Not yet there; use --jobs.")
@@ -258,6 +261,7 @@ def _run(tasks: list[Any], options: dict[str, Any], jobs: int = 1) -> int:
         series=options["series"],
         model=options.get("model"),
         device=options.get("device", "auto"),
+        untiled=options.get("untiled", False),
         criteria=options["criteria"],
         out=None if options["out"] is None else Path(options["out"]),
         existing=Existing.OVERWRITE if options["overwrite"] else existing,

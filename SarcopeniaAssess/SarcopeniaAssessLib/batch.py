@@ -23,7 +23,7 @@ from SarcopeniaAssessLib.case_files import write_case
 from SarcopeniaAssessLib.criteria import default_criterion
 from SarcopeniaAssessLib.errors import SarcopeniaError, Severity
 from SarcopeniaAssessLib.given_mask import ask_mask
-from SarcopeniaAssessLib.models import SegmentationModel, load_model
+from SarcopeniaAssessLib.models import SegmentationModel, load_model, untiled
 from SarcopeniaAssessLib.results import Existing, OutputFolder, require_same
 from SarcopeniaAssessLib.segmentation import choose_device
 
@@ -43,6 +43,7 @@ class Request:
     series: str | None = None
     model: str | None = None
     device: str = "auto"
+    untiled: bool = False
     criteria: tuple[str, ...] = ()
     out: Path | None = None
     existing: Existing = Existing.REFUSE
@@ -175,10 +176,11 @@ class Bench:
 
     def _asked_for(self, question: Question, drawing: Drawing | None) -> dict[str, Any]:
         """What the record of this question would say, as `results.asked_for` reads it."""
+        entry = self._model[0].entry if drawing is None else None
         sex = question.volume.patient.sex
         return {
             "input.sha256": question.volume.input.sha256,
-            "model": self._model[0].entry.sha256 if drawing is None else None,
+            "model": (None, None) if entry is None else (entry.sha256, entry.version),
             "criterion": question.criteria[0] if question.criteria else default_criterion(),
             "L3": (question.level.slice_from_feet, round(question.level.superior_mm, 2)),
             "sex": None if sex is None else sex.value,
@@ -196,7 +198,8 @@ class Bench:
     def _model_or_error(self) -> tuple[SegmentationModel, str] | SarcopeniaError:
         try:
             device = choose_device(self.request.device)
-            return load_model(self.request.model, device), device
+            model = load_model(self.request.model, device)
+            return (untiled(model) if self.request.untiled else model), device
         except SarcopeniaError as error:
             return error
 

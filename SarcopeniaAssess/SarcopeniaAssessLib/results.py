@@ -247,7 +247,7 @@ def asked_for(record: Mapping[str, Any]) -> dict[str, Any]:
     """What makes two assessments the same, from a record."""
     return {
         "input.sha256": record["input"]["sha256"],
-        "model": record["model"]["sha256"],
+        "model": (record["model"]["sha256"], record["model"]["version"]),
         "criterion": record["status"]["criterion"],
         "L3": (record["l3"]["slice_from_feet"], round(record["l3"]["superior_mm"], 2)),
         "sex": record["patient"]["sex"],

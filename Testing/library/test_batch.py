@@ -129,6 +129,20 @@ def test_resume_keeps_what_was_asked_for_alike(files, request_of, tmp_path, chan
         assert differs in again.problem
 
 
+def test_untiled_is_another_model_to_resume(files, request_of, tmp_path):
+    seen = {"in_plane_mm": 4.0, "slice_mm": 6.0, "slices": 3, "tile": 16}
+    model = str(write_model(tmp_path / "tiled.safetensors", preprocessing=seen))
+    (out := tmp_path / "out").mkdir()
+    (done,) = Bench(request_of(out=out, model=model)).outcomes(task(files))
+    (at_once,) = Bench(request_of(out=out, model=model, untiled=True)).outcomes(task(files))
+    assert (done.record["model"]["version"], at_once.record["model"]["version"]) == ("1", "1, untiled")
+    with OutputFolder(out) as folder:
+        folder.publish(done.part, done.record)
+    resumed = request_of(out=out, model=model, untiled=True, existing=Existing.RESUME)
+    (refused,) = Bench(resumed).outcomes(task(files))
+    assert "model differs" in refused.problem
+
+
 def test_resume_of_another_ct_with_the_same_name_is_refused(files, request_of, tmp_path):
     with OutputFolder(tmp_path / "out") as folder:
         (done,) = Bench(request_of(out=tmp_path / "out")).outcomes(task(files))

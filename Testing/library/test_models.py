@@ -13,7 +13,14 @@ from safetensors.torch import save_file
 from SarcopeniaAssessLib import models
 from SarcopeniaAssessLib.errors import DeviceError, ModelError, OutputError
 from SarcopeniaAssessLib.model_file import METADATA_KEY
-from SarcopeniaAssessLib.models import ModelEntry, load_model, load_official_smit, save_model
+from SarcopeniaAssessLib.models import (
+    ModelEntry,
+    SegmentationModel,
+    load_model,
+    load_official_smit,
+    save_model,
+    untiled,
+)
 from SarcopeniaAssessLib.smit import SmitConfig, build_smit
 
 CONFIG = SmitConfig(
@@ -310,3 +317,16 @@ def test_a_download_is_checked_before_it_lies_there(registries, tmp_path, networ
     write_registry(registries, None, replace(saved, url="http://example.org/thin.safetensors"))
     with pytest.raises(ModelError, match="https"):
         models.download_model("thin")
+
+
+def test_the_plane_at_once_is_another_version_and_refused_in_the_official_order(tmp_path):
+    seen = {"in_plane_mm": 1.5, "slice_mm": 2.0, "slices": 3, "tile": 96}
+    entry = replace(ENTRY, preprocessing=seen)
+    model = SegmentationModel(build_smit(CONFIG), entry)
+    at_once = untiled(model)
+    assert at_once.entry.preprocessing == {**seen, "tile": None}
+    assert (at_once.entry.version, at_once.network) == (f"{entry.version}, untiled", model.network)
+    assert untiled(at_once) is at_once
+    official = replace(entry, architecture={**entry.architecture, "window_reverse": "official"})
+    with pytest.raises(ModelError, match="right in its windows alone; leave out --untiled"):
+        untiled(replace(model, entry=official))
