@@ -132,11 +132,12 @@ def test_resume_keeps_what_was_asked_for_alike(files, request_of, tmp_path, chan
 def test_untiled_is_another_model_to_resume(files, request_of, tmp_path):
     seen = {"in_plane_mm": 4.0, "slice_mm": 6.0, "slices": 3, "tile": 16}
     model = str(write_model(tmp_path / "tiled.safetensors", preprocessing=seen))
-    (out := tmp_path / "out").mkdir()
-    (done,) = Bench(request_of(out=out, model=model)).outcomes(task(files))
-    (at_once,) = Bench(request_of(out=out, model=model, untiled=True)).outcomes(task(files))
-    assert (done.record["model"]["version"], at_once.record["model"]["version"]) == ("1", "1, untiled")
+    out = tmp_path / "out"
     with OutputFolder(out) as folder:
+        (done,) = Bench(request_of(out=out, model=model)).outcomes(task(files))
+        (at_once,) = Bench(request_of(model=model, untiled=True)).outcomes(task(files))
+        assert (done.problem, at_once.problem) == (None, None)
+        assert (done.record["model"]["version"], at_once.record["model"]["version"]) == ("1", "1, untiled")
         folder.publish(done.part, done.record)
     resumed = request_of(out=out, model=model, untiled=True, existing=Existing.RESUME)
     (refused,) = Bench(resumed).outcomes(task(files))
