@@ -132,7 +132,7 @@ class Block(nn.Module):
     def _attend(self, tokens: Tensor) -> Tensor:
         i, j, k = tokens.shape[1:4]
         size: Triple = (i, j, k)
-        window, shift = self._grid(size)
+        window, shift = self.grid(size)
         padded: Triple = tuple(-(-n // w) * w for n, w in zip(size, window, strict=True))  # type: ignore[assignment]
         if padded != size:
             tokens = functional.pad(
@@ -149,7 +149,7 @@ class Block(nn.Module):
             tokens = tokens.roll(shift, (1, 2, 3))
         return tokens[:, : size[0], : size[1], : size[2]] if padded != size else tokens
 
-    def _grid(self, size: Triple) -> tuple[Triple, Triple]:
+    def grid(self, size: Triple) -> tuple[Triple, Triple]:
         """Window and shift on tokens of that size; padding that is masked needs no window beyond them."""
         if not self.masked_padding:
             return self.window, self.shift

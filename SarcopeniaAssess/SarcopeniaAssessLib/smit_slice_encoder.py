@@ -125,7 +125,7 @@ class FastBlock:
 
     def __call__(self, rows: Tensor, size: Triple) -> None:
         """Rows (tokens + 1, c) in place; the last row is scrap for padding."""
-        window, shift = self.block._grid(size)
+        window, shift = self.block.grid(size)
         windows = windows_of(size, (window, shift, self.block.masked_padding, self.block.order), rows.device)
         bias = self.attention.bias(window)
         moved = self.block.order != "exact"
