@@ -38,6 +38,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--jobs", default=1, show_default=True, help="Folds trained, and CTs read, at the same time.")
 @click.option("--threads", default=0, help="Threads of each network (default: the cores, shared out).")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
 def finetune(cohort: str, preset_name: str, out: Path, **options: Any) -> None:
     """Train a segmentation network on the folds of a COHORT.
 

@@ -123,6 +123,8 @@ def finetune_folds(plan: FoldsPlan) -> dict[int, str]:
         A case that cannot be trained on (told before any training), a folder of another training, or
         what befell a fold; the other folds are finished all the same.
     """
+    for number in plan.numbers:
+        plan.train_cases(plan.fold(number))  # what cannot be is told before anything is written
     with joined_team(plan.device) as (team, device):
         if team.leads:
             claim_run(plan, _say)

@@ -24,6 +24,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--jobs", default=1, show_default=True, help="CTs read at the same time.")
 @click.option("--threads", default=0, help="Threads of the network (default: torch's choice).")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
 def pretrain(cohort: Path, preset_name: str, out: Path, **options: Any) -> None:
     """Pre-train a SMIT encoder on the CTs of a COHORT, without masks.
 

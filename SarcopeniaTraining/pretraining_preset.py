@@ -122,6 +122,9 @@ class PretrainPreset:
         rises = (self.temperature_rise_epochs, self.patch_rise_starts_epoch)
         low, high = self.teacher_temperature
         checks = {
+            "network": isinstance(self.network, dict),
+            "seed": _whole(self.seed, 0),
+            "weight_decay": isinstance(self.weight_decay, int | float) and self.weight_decay >= 0,
             "regions_per_case, epochs, picture_every": all(_whole(n, 1) for n in counts),
             "batch": _whole(self.batch, 2),  # of one sample, dependence on the input cannot be told
             "region": all(r >= c for r, c in zip(self.region, self.crop, strict=True)),

@@ -105,7 +105,7 @@ def _claim(plan: PretrainingPlan) -> None:
     path = plan.out / RUN
     mine = plan.preset.to_mapping()
     if not path.is_file():
-        folder = plan.cohort.path.parent.name
+        folder = plan.cohort.path.resolve().parent.name
         identity = {
             "schema": SCHEMA,
             "preset": mine,

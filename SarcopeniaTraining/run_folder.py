@@ -144,7 +144,10 @@ def read_run(folder: Path) -> Run:
 
 
 def find_cohort(run: Run, given: Path | None) -> Cohort:
-    """The cohort that a run was trained on: at the path given, else by its name near the run or here.
+    """The cohort that a run was trained on: at the path given, else found by what the run says of it.
+
+    It is looked for at the relative path that the training was given, seen from the working directory,
+    then by its name near the run and here.
 
     Raises
     ------
@@ -152,9 +155,11 @@ def find_cohort(run: Run, given: Path | None) -> Cohort:
         It is not found, or another one is.
     """
     facts = run.facts.get("cohort") or {}
-    name = str(facts.get("name") or facts.get("path") or "")
+    typed = str(facts.get("path") or "")
+    name = str(facts.get("name") or typed)
     here = run.folder.resolve()
-    near = [base / name for base in (here.parent, here.parent.parent, Path.cwd())] if name else []
+    near = [Path.cwd() / typed] if typed else []
+    near += [base / name for base in (here.parent, here.parent.parent, Path.cwd())] if name else []
     place = given or next((path for path in near if path.exists()), None)
     if place is None:
         raise InputError(f"the cohort {name!r} of this run is not found", "say where it lies: --cohort PATH")

@@ -47,7 +47,7 @@ def claim_run(plan: FoldsPlan, tell: Callable[[str], None]) -> None:
     identity = {
         "schema": SCHEMA,
         "preset": plan.preset.to_mapping(),
-        "cohort": {"name": _name(plan.cohort.path), "digest": plan.cohort.digest},
+        "cohort": _cohort(plan),
         "provenance": provenance(),
         "encoder": encoder,
         "train_patients": plan.train_patients,
@@ -112,6 +112,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _cohort(plan: FoldsPlan) -> dict[str, str]:
+    """Name, digest, and the path as it was given if that is relative: no machine's own paths are saved."""
+    path = plan.cohort.path
+    typed = {} if path.is_absolute() else {"path": path.as_posix()}
+    return {"name": _name(path), **typed, "digest": plan.cohort.digest}
 
 
 def _name(path: Path) -> str:

@@ -4,6 +4,7 @@ A preset is a JSON file of one verb's folder that states its command, its cost a
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -97,6 +98,14 @@ class FinetunePreset:
             all(isinstance(n, int) and n >= 1 for n in counts)
             and len(self.patch) in (2, 3)
             and 0 <= self.warmup_epochs <= self.epochs
+            and _number(self.learning_rate)
+            and self.learning_rate > 0
+            and _number(self.weight_decay)
+            and self.weight_decay >= 0
+            and isinstance(self.seed, int)
+            and self.seed >= 0
+            and isinstance(self.network, dict)
+            and self.network.get("kind") in ("smit", "unet")
             and 0 <= self.average_decay < 1
             and self.precision in ("half", "single")
             and self.augmentation in ("slab", "paper")
@@ -121,6 +130,10 @@ class FinetunePreset:
         """The fields as JSON holds them; `preset_from` reads them back."""
         mapping: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return mapping
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def preset_names(kind: Kind = "finetune") -> list[str]:

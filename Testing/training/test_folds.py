@@ -206,6 +206,12 @@ def test_fewer_patients_are_always_among_more_and_keep_the_share(seed):
         chosen_patients(names, cohort, 41, (seed, 1))
 
 
+def test_more_patients_than_there_are_leave_no_folder(place, tmp_path):
+    with pytest.raises(ModelError, match="99 training patients are wanted"):
+        finetune_folds(plan(place, tmp_path / "run", train_patients=99))
+    assert not (tmp_path / "run").exists()
+
+
 def test_fewer_patients_train_for_as_many_steps(place, tmp_path):
     finetune_folds(plan(place, tmp_path, numbers=(1,), train_patients=2))
     lines = [json.loads(line) for line in (tmp_path / "fold-01" / "log.jsonl").read_text().splitlines()]

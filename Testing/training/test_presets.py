@@ -50,7 +50,19 @@ def test_the_printed_settings_are_those_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"patch": (96,)}, {"precision": "f16"}, {"augmentation": "paper"}, {"batch": 0}]
+    "wrong",
+    [
+        {"epochs": 0},
+        {"patch": (96,)},
+        {"precision": "f16"},
+        {"augmentation": "paper"},
+        {"batch": 0},
+        {"learning_rate": "fast"},
+        {"learning_rate": -1},
+        {"weight_decay": "x"},
+        {"seed": "x"},
+        {"network": {}},
+    ],
 )
 def test_what_cannot_be_trained_is_no_preset(wrong):
     with pytest.raises(ModelError, match="cannot be trained"):

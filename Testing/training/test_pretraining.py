@@ -267,6 +267,12 @@ def _payload(path):
     return io.BytesIO(path.read_bytes()[len(b"SARCOPENIA-CHECKPOINT-1\n") + 32 :])
 
 
+@pytest.mark.parametrize("wrong", [{"seed": "x"}, {"weight_decay": "x"}, {"network": 3}])
+def test_a_preset_of_other_kinds_of_values_is_told(wrong):
+    with pytest.raises(ModelError, match=f"cannot be trained .{next(iter(wrong))}"):
+        pretrain_preset_from({**TINY.to_mapping(), **wrong})
+
+
 def test_a_preset_comes_back_from_its_json():
     assert pretrain_preset_from(TINY.to_mapping()) == TINY
 

@@ -97,6 +97,18 @@ def test_the_cohort_is_found_near_the_run_or_here_or_where_it_is_said(drawn, tmp
     assert find_cohort(run, None).path == tmp_path / "cohort" / "manifest.csv"
 
 
+def test_a_relative_path_of_the_training_is_seen_from_the_working_directory(drawn, tmp_path, monkeypatch):
+    _, folder = drawn
+    facts = json.loads((folder / "run.json").read_text())
+    rewrite(folder / "run.json", cohort={**facts["cohort"], "path": "data/cohort/manifest.csv"})
+    run = read_run(folder)
+    monkeypatch.chdir(tmp_path / "runs")
+    with pytest.raises(InputError, match=r"'cohort' of this run is not found; .*--cohort PATH"):
+        find_cohort(run, None)
+    monkeypatch.chdir(tmp_path)
+    assert find_cohort(run, None).digest == facts["cohort"]["digest"]
+
+
 def test_another_cohort_is_refused(drawn, tmp_path):
     manifest = tmp_path / "data" / "cohort" / "manifest.csv"
     manifest.write_text(manifest.read_text().replace("female", "male"))
