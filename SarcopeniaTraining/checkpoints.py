@@ -105,9 +105,9 @@ class Checkpoints:
         for path in present:
             state = _read(path)
             if state is not None:
+                if path != present[0]:
+                    tell(f"{present[0].name} is damaged; going on from {path.name}")
                 return state
-            if path != present[-1]:
-                tell(f"{path.name} is damaged; going on from {present[-1].name}")
         if present:
             raise ModelError(
                 f"{' and '.join(path.name for path in present)} cannot be read",

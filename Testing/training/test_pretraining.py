@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from SarcopeniaAssessLib.errors import OutputError
+from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaAssessLib.smit import build_smit
 from SarcopeniaTraining.checkpoints import CHECKPOINT, DivergedError
 from SarcopeniaTraining.encoders import read_encoder_facts, take_encoder
