@@ -11,8 +11,8 @@ import io
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,26 @@ class Checkpoints:
                 part.unlink(missing_ok=True)
             raise OutputError(
                 f"the checkpoint cannot be written ({error.strerror})",
-                "the last good one is kept; make room, then repeat the command: it goes on",
+                f"{self._kept()}make room, then repeat the command: it goes on",
             ) from None
+
+    @contextmanager
+    def told_if_kept(self) -> Iterator[None]:
+        """Within it, a training that diverges says whether a good checkpoint is there.
+
+        Raises
+        ------
+        DivergedError
+            The one raised within, its remedy begun with what is kept.
+        """
+        try:
+            yield
+        except DivergedError as error:
+            raise DivergedError(error.problem, f"{self._kept()}{error.remedy}") from None
+
+    def _kept(self) -> str:
+        there = self.newest.is_file() or self.previous.is_file()
+        return "the last good checkpoint is kept; " if there else ""
 
     def load(self, tell: Callable[[str], None]) -> dict[str, Any] | None:
         """The newest state that is intact, its tensors on the CPU; None where none was ever saved.

@@ -196,18 +196,19 @@ def train(training: Training, samples: Samples, schedule: Schedule, around: Surr
     log = Log(around.folder / LOG, training.step, writes=around.team.leads)
     together = around.team.together(learner(training.network, thin=training.preset.thin))
     saved_at = time.monotonic()
-    for image, label in _timed_batches(training, samples, schedule, around):
-        _learn(training, together, (image, label), schedule.learning_rate(training.step), around.team)
-        around.advance(training.step)
-        epoch, rest = divmod(training.step, schedule.epoch_steps)
-        if rest == 0:
-            log.write(epoch, training, schedule)
-            if schedule.keeps(epoch):
-                _examine(training, epoch, log, around)
-        due = time.monotonic() - saved_at > SAVE_EVERY_S or (rest == 0 and schedule.keeps(epoch))
-        if due and around.team.leads:
-            checkpoints.save(training.state())
-            saved_at = time.monotonic()
+    with checkpoints.told_if_kept():
+        for image, label in _timed_batches(training, samples, schedule, around):
+            _learn(training, together, (image, label), schedule.learning_rate(training.step), around.team)
+            around.advance(training.step)
+            epoch, rest = divmod(training.step, schedule.epoch_steps)
+            if rest == 0:
+                log.write(epoch, training, schedule)
+                if schedule.keeps(epoch):
+                    _examine(training, epoch, log, around)
+            due = time.monotonic() - saved_at > SAVE_EVERY_S or (rest == 0 and schedule.keeps(epoch))
+            if due and around.team.leads:
+                checkpoints.save(training.state())
+                saved_at = time.monotonic()
     return training
 
 
@@ -250,8 +251,7 @@ def _learn(
     if not (math.isfinite(value) and bool(torch.isfinite(norm))):
         raise DivergedError(
             f"step {training.step + 1} diverged (loss {value:g}, gradient {float(norm):g})",
-            "the last good checkpoint is kept; train again in another folder with a lower learning_rate, "
-            'or with "precision": "single"',
+            'train again in another folder with a lower learning_rate, or with "precision": "single"',
         )
     training.optimiser.step()
     training.average.update_parameters(training.network)
@@ -310,7 +310,7 @@ class Log:
         except OSError as error:
             raise OutputError(
                 f"{self._path.name} cannot be written ({error.strerror})",
-                "the last good checkpoint is kept; make room, then repeat the command: it goes on",
+                "make room, then repeat the command: it goes on",
             ) from None
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from SarcopeniaAssessLib.errors import InputError, OutputError, SarcopeniaError
 from SarcopeniaAssessLib.model_file import file_sha256, write_whole
 from SarcopeniaAssessLib.output_lock import FolderLock
-from SarcopeniaTraining.patient_scores import ModelToScore, PatientScore, score_patient
+from SarcopeniaTraining.patient_scores import DamagedModelError, ModelToScore, PatientScore, score_patient
 from SarcopeniaTraining.run_folder import BEST, Run
 
 if TYPE_CHECKING:
@@ -190,6 +190,8 @@ def _score(work: PatientWork, device: str) -> list[PatientScore] | tuple[str, st
     """Scores, or problem and remedy: an exception of two arguments does not travel between processes."""
     try:
         return score_patient(work.case, work.models, work.mask_sha256, device)
+    except DamagedModelError as error:
+        return error.problem, error.remedy
     except SarcopeniaError as error:
         return f"{work.case.case}: {error.problem}", error.remedy
 

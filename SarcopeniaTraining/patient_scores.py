@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from SarcopeniaAssessLib.criteria import StatusValue, judge
+from SarcopeniaAssessLib.errors import InputError, ModelError
 from SarcopeniaAssessLib.geometry import spacing_mm
 from SarcopeniaAssessLib.measurement import measure_slice
 from SarcopeniaAssessLib.models import load_model
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from SarcopeniaTraining.cohort import CohortCase
 
 SURFACE_PERCENTILE = 95
+
+
+class DamagedModelError(ModelError):
+    """A fold's model that cannot be loaded; the message begins with the fold."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +160,19 @@ def score_patient(
     named = []
     for model in models:
         if model.sha256 not in scores:  # `best` is a copy of one of the epochs
-            loaded = _model(model.path, model.sha256, device)
+            loaded = _own_model(model, device)
             predicted = segment_slices(volume, [k], loaded, device)[0].mask
             scores[model.sha256] = _compare(case, volume, (predicted, truth), model, mask_sha256)
         named.append(replace(scores[model.sha256], fold=model.fold, checkpoint=model.checkpoint))
     return named
+
+
+def _own_model(model: ModelToScore, device: str) -> SegmentationModel:
+    """The fold's model; what is wrong with it is the fold's fault, not the patient's."""
+    try:
+        return _model(model.path, model.sha256, device)
+    except (InputError, ModelError) as error:
+        raise DamagedModelError(f"fold-{model.fold:02d}: {error.problem}", error.remedy) from None
 
 
 def _compare(

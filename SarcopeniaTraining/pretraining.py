@@ -182,21 +182,22 @@ def train(training: Pretraining, views: Views, around: Surroundings) -> Pretrain
         training.restore(state)
     log = Log(around.folder / LOG, training.step)
     saved_at = time.monotonic()
-    while training.step < schedule.steps:
-        started = time.perf_counter()
-        learn(training, views.batch(schedule.numbers(training.step)), schedule)
-        passed = time.perf_counter() - started
-        training.epoch_s += passed
-        training.seconds += passed
-        around.advance(training.step)
-        ended = training.step % schedule.epoch_steps == 0
-        if ended:
-            _end_epoch(training, schedule, views, (log, around))
-        last = training.step == schedule.steps
-        # A teacher that ignores its input is not kept as the last good state.
-        if training.suspect_epochs == 0 and (last or time.monotonic() - saved_at > SAVE_EVERY_S):
-            checkpoints.save(training.state())
-            saved_at = time.monotonic()
+    with checkpoints.told_if_kept():
+        while training.step < schedule.steps:
+            started = time.perf_counter()
+            learn(training, views.batch(schedule.numbers(training.step)), schedule)
+            passed = time.perf_counter() - started
+            training.epoch_s += passed
+            training.seconds += passed
+            around.advance(training.step)
+            ended = training.step % schedule.epoch_steps == 0
+            if ended:
+                _end_epoch(training, schedule, views, (log, around))
+            last = training.step == schedule.steps
+            # A teacher that ignores its input is not kept as the last good state.
+            if training.suspect_epochs == 0 and (last or time.monotonic() - saved_at > SAVE_EVERY_S):
+                checkpoints.save(training.state())
+                saved_at = time.monotonic()
     return training
 
 
@@ -232,7 +233,7 @@ def learn(training: Pretraining, batch: ViewBatch, schedule: Schedule) -> None:
     if not (math.isfinite(value) and math.isfinite(float(norm))):
         raise DivergedError(
             f"step {training.step + 1} diverged (loss {value:g}, gradient {float(norm):g})",
-            "the last good checkpoint is kept; train again in another folder with a lower "
+            "train again in another folder with a lower "
             'learning_rate_per_sample, or with "precision": "single"',
         )
     training.optimiser.step()
@@ -323,7 +324,7 @@ def _watch(training: Pretraining, epoch: int, means: Mapping[str, float], around
     if training.suspect_epochs >= training.preset.collapse_patience_epochs:
         raise DivergedError(
             f"the self-distillation has collapsed by epoch {epoch}: {told}",
-            "the last good checkpoint is kept; train again in another folder with a lower "
+            "train again in another folder with a lower "
             "learning_rate_per_sample, a longer warm-up, or a teacher_temperature that is "
             "higher against one output, lower against the uniform distribution",
         )

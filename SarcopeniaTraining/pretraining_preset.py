@@ -6,7 +6,7 @@ Published values: Jiang et al., MICCAI 2022 (arXiv 2205.10342), preset `paper`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,10 +14,11 @@ from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.preprocessing import SlabPreset
 from SarcopeniaAssessLib.smit import SmitConfig, Triple
 from SarcopeniaTraining.masking import BlockMasking
-from SarcopeniaTraining.presets import read_preset
+from SarcopeniaTraining.presets import check_fields, read_preset
 
 WORDS = ("name", "command", "cost", "expected")
 """Fields that describe and decide nothing."""
+_SMALL = "pretrain/small.json"
 _TUPLES = ("region", "crop", "block", "teacher_temperature")
 
 
@@ -187,14 +188,18 @@ def pretrain_preset_from(values: dict[str, Any]) -> PretrainPreset:
     ModelError
         A field that is missing, unknown, or cannot be.
     """
+    check_fields(PretrainPreset, values, "the preset", _SMALL)
+    for name, kind in (("head", HeadSize), ("loss_weights", LossWeights)):
+        check_fields(kind, values[name], f"the preset's {name}", _SMALL)
     try:
         made: dict[str, Any] = {key: tuple(v) if key in _TUPLES else v for key, v in values.items()}
         made["head"] = HeadSize(**values["head"])
         made["loss_weights"] = LossWeights(**values["loss_weights"])
         return PretrainPreset(**made)
-    except (KeyError, TypeError, ValueError) as error:
-        known = ", ".join(field.name for field in fields(PretrainPreset))
-        raise ModelError(f"the preset is not understood ({error})", f"its fields are {known}") from None
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"the preset is not understood ({error})", f"compare its fields with presets/{_SMALL}"
+        ) from None
 
 
 def load_pretrain_preset(name: str) -> PretrainPreset:

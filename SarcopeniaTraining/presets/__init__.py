@@ -5,7 +5,7 @@ A preset is a JSON file of one verb's folder that states its command, its cost a
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.preprocessing import SlabPreset
 
 Kind = Literal["finetune", "pretrain"]
+_SMALL = "finetune/small.json"
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,46 @@ def read_preset(kind: Kind, name: str) -> dict[str, Any]:
     return values
 
 
+def check_fields(kind: type, values: object, part: str, compare: str) -> None:
+    """Refuse fields that a preset, or a part of it, lacks or does not know.
+
+    Parameters
+    ----------
+    kind:
+        The dataclass to be made of the fields.
+    part:
+        What the message calls them: "the preset", "the preset's slab".
+    compare:
+        The shipped preset to compare with.
+
+    Raises
+    ------
+    ModelError
+        A field is missing or unknown, each named; or these are no fields at all.
+    """
+    remedy = f"compare its fields with presets/{compare}"
+    if not isinstance(values, dict):
+        raise ModelError(f"{part} is no JSON object", remedy)
+    known = {f.name: f.default is MISSING for f in fields(kind)}
+    missing = [name for name, needed in known.items() if needed and name not in values]
+    unknown = [name for name in values if name not in known]
+    for word, names in (("lacks", missing), ("has unknown fields:", unknown)):
+        if names:
+            raise ModelError(f"{part} {word} {', '.join(names)}", remedy)
+
+
+def _slab(values: dict[str, Any]) -> SlabPreset:
+    check_fields(SlabPreset, values, "the preset's slab", _SMALL)
+    try:
+        return SlabPreset(**values)
+    except (ModelError, TypeError):
+        raise ModelError(
+            f"the preset's slab cannot be used ({json.dumps(values)})",
+            "give numbers: in_plane_mm within 0.2–10, slice_mm within 0.2–20, slices 1 or more, "
+            "hu_low below hu_high, tile 1 or more or null",
+        ) from None
+
+
 def load_preset(name: str) -> FinetunePreset:
     """A shipped preset of `finetune` by name, or one from a JSON file of the same fields."""
     return preset_from(read_preset("finetune", name))
@@ -169,16 +210,18 @@ def load_preset(name: str) -> FinetunePreset:
 
 def preset_from(values: dict[str, Any]) -> FinetunePreset:
     """A preset of `finetune` from its JSON fields."""
+    check_fields(FinetunePreset, values, "the preset", _SMALL)
     try:
-        made = {**values, "slab": SlabPreset.from_mapping(values["slab"]), "patch": tuple(values["patch"])}
+        made = {**values, "slab": _slab(values["slab"]), "patch": tuple(values["patch"])}
         if values.get("drawn") is not None:
             pairs = ("train_seeds", "validation_seeds", "slab_shape")
             drawn: dict[str, Any] = {
                 key: tuple(v) if key in pairs else v for key, v in values["drawn"].items()
             }
+            check_fields(DrawnPhantoms, drawn, "the preset's drawn", "finetune/smit-slab.json")
             made["drawn"] = DrawnPhantoms(**drawn)
         return FinetunePreset(**made)
-    except (KeyError, TypeError) as error:
+    except (AttributeError, TypeError) as error:
         raise ModelError(
             f"the preset is not understood ({error})", "compare its fields with presets/finetune/small.json"
         ) from None

@@ -178,7 +178,7 @@ def test_a_loss_that_is_no_number_stops_it_and_the_last_good_checkpoint_stays(tm
     run(tmp_path, dataclasses.replace(TINY, epochs=2))
     good = Checkpoints(tmp_path).load(lambda line: None)
     monkeypatch.setattr("SarcopeniaTraining.finetuning.SAVE_EVERY_S", 0.0)
-    with pytest.raises(DivergedError, match="lower learning_rate"):
+    with pytest.raises(DivergedError, match=r"is kept; train again .* lower learning_rate"):
         run(tmp_path, dataclasses.replace(TINY, epochs=9), Rings(broken=True))
     kept = Checkpoints(tmp_path).load(lambda line: None)
     assert good["step"] <= kept["step"] < 6
@@ -192,6 +192,13 @@ def test_a_diverging_learning_rate_stops_it_and_no_broken_weights_are_kept(tmp_p
     kept = Checkpoints(tmp_path).load(lambda line: None)
     assert kept["step"] >= 1
     assert all(torch.isfinite(t).all() for t in kept["network"].values())
+
+
+def test_nothing_is_said_to_be_kept_where_it_diverges_before_any_checkpoint(tmp_path):
+    with pytest.raises(DivergedError, match="train again") as error:
+        run(tmp_path, dataclasses.replace(TINY, learning_rate=1e30, warmup_epochs=0, precision="single"))
+    assert not (tmp_path / CHECKPOINT).exists()
+    assert "is kept" not in str(error.value)
 
 
 def test_a_full_disk_is_one_error_and_the_log_of_a_device_without_room_too(tmp_path):

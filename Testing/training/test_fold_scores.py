@@ -11,7 +11,7 @@ from shutil import copyfile, copytree
 
 import pytest
 
-from SarcopeniaAssessLib.errors import InputError, ModelError, OutputError
+from SarcopeniaAssessLib.errors import InputError, OutputError
 from SarcopeniaTraining import fold_scores
 from SarcopeniaTraining.cohort import read_cohort
 from SarcopeniaTraining.fold_scores import SCORES, Scoring, score_run
@@ -207,9 +207,12 @@ def test_a_damaged_score_file_is_told(again, content):
 def test_a_damaged_model_is_told(again):
     cohort, run = again
     path = run.folder / "fold-01" / "best.safetensors"
+    scores = run.folder / "evaluation" / SCORES
+    before = scores.read_bytes()
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises((InputError, ModelError), match=r"best\.safetensors is damaged"):
+    with pytest.raises(InputError, match=r"^fold-01: .*best\.safetensors is damaged"):
         score_run(run, cohort)
+    assert scores.read_bytes() == before
 
 
 def test_a_patient_without_a_mask_is_told(again):

@@ -7,6 +7,7 @@ import pytest
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaTraining.evaluation import HELD_OUT_SEED
 from SarcopeniaTraining.presets import load_preset, preset_from, preset_names, read_preset
+from SarcopeniaTraining.pretraining_preset import pretrain_preset_from
 
 
 def test_presets_state_command_cost_and_score():
@@ -71,11 +72,36 @@ def test_what_cannot_be_trained_is_no_preset(wrong):
 
 def test_fields_that_are_missing_or_unknown_are_told():
     values = read_preset("finetune", "small")
-    with pytest.raises(ModelError, match="not understood"):
+    with pytest.raises(ModelError, match=r"the preset has unknown fields: steps;"):
         preset_from({**values, "steps": 5})
-    del values["batch"]
-    with pytest.raises(ModelError, match="not understood"):
+    del values["batch"], values["seed"]
+    with pytest.raises(ModelError, match=r"the preset lacks batch, seed;"):
         preset_from(values)
+
+
+def test_fields_of_a_pretraining_that_are_missing_or_unknown_are_told():
+    values = read_preset("pretrain", "small")
+    with pytest.raises(ModelError, match=r"the preset has unknown fields: steps;"):
+        pretrain_preset_from({**values, "steps": 5})
+    with pytest.raises(ModelError, match=r"the preset's head lacks hidden, bottleneck, outputs;"):
+        pretrain_preset_from({**values, "head": {}})
+    del values["crop"]
+    with pytest.raises(ModelError, match=r"the preset lacks crop;"):
+        pretrain_preset_from(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"in_plane_mm": 50}, "slab cannot be used"),
+        ({"slices": "three"}, "slab cannot be used"),
+        ({"thickness": 5}, "slab has unknown fields: thickness;"),
+    ],
+)
+def test_a_wrong_slab_is_the_presets_fault(change, said):
+    values = read_preset("finetune", "small")
+    with pytest.raises(ModelError, match=f"the preset's {said}"):
+        preset_from({**values, "slab": {**values["slab"], **change}})
 
 
 def test_a_file_that_is_no_preset_is_told(tmp_path):

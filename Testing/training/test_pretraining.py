@@ -224,9 +224,19 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(files, tmp
                 training.student.mask_token.fill_(float("nan"))
 
     monkeypatch.setattr("SarcopeniaTraining.pretraining.Checkpoints.save", _saving_finite())
-    with pytest.raises(DivergedError, match="step 4 diverged"):
+    with pytest.raises(DivergedError, match=r"step 4 diverged.*the last good checkpoint is kept"):
         train(training, Views(files, TINY), Surroundings(tmp_path, advance=spoil))
     assert (tmp_path / CHECKPOINT).is_file()
+
+
+def test_nothing_is_said_to_be_kept_where_it_diverges_before_any_checkpoint(files, tmp_path):
+    training = Pretraining.start(TINY)
+    with torch.no_grad():
+        training.student.mask_token.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="train again") as error:
+        train(training, Views(files, TINY), Surroundings(tmp_path))
+    assert not (tmp_path / CHECKPOINT).exists()
+    assert "is kept" not in str(error.value)
 
 
 def _saving_finite():
