@@ -507,6 +507,11 @@ case_files.write_mask = slow
 """
 
 
+def _hear_interrupts():
+    """A shell's background job inherits an ignored SIGINT, and Python then installs no handler."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_killed_in_mid_write(run, files, tmp_path, how, status):
     out = tmp_path / "out"
@@ -516,7 +521,7 @@ def test_killed_in_mid_write(run, files, tmp_path, how, status):
     words = ["assess", files / "good.nii.gz", "--model", files / "everything.safetensors", "--l3", "slice:3"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, words), "--out", str(out), "--overwrite"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts,
     )  # fmt: skip
     assert process.stdout.readline() == "writing\n"
     process.send_signal(how)
