@@ -507,9 +507,8 @@ case_files.write_mask = slow
 """
 
 
-def _hear_interrupts():
-    """A shell's background job inherits an ignored SIGINT, and Python then installs no handler."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# A shell's background job inherits an ignored SIGINT, for which Python installs no handler.
+HEAR_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 
 
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
@@ -517,11 +516,11 @@ def test_killed_in_mid_write(run, files, tmp_path, how, status):
     out = tmp_path / "out"
     run(files / "good.nii.gz", "--out", out)
     before = tree(out)
-    code = f"import sys; sys.path[:0] = {PATHS!r}\n{SLOW_MASK}\n{MAIN}"
+    code = f"import sys; sys.path[:0] = {PATHS!r}\n{HEAR_INTERRUPTS}\n{SLOW_MASK}\n{MAIN}"
     words = ["assess", files / "good.nii.gz", "--model", files / "everything.safetensors", "--l3", "slice:3"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, words), "--out", str(out), "--overwrite"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout.readline() == "writing\n"
     process.send_signal(how)
