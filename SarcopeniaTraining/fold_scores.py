@@ -126,9 +126,16 @@ def score_run(
         again = sum(known.has_older(work.case.case, model) for work in missing for model in work.models)
         if again:
             tell(f"{again} scores are of other models or truths than those there now: scored again")
-        for done, scores in enumerate(_scored(missing, scoring), start=1):
-            known.add(scores)
+        done, failed = 0, list[tuple[str, str]]()
+        for outcome in _scored(missing, scoring):
+            if isinstance(outcome, tuple):
+                failed.append(outcome)  # the others are scored and kept all the same
+                continue
+            known.add(outcome)
+            done += 1
             advance(done, len(missing))
+        if failed:
+            raise InputError(*min(failed))
     finally:
         lock.release()
     found = [known.get(work.case.case, model, work.mask_sha256) for work in wanted for model in work.models]
@@ -159,18 +166,18 @@ def _unscored(work: PatientWork, known: ScoreFile) -> PatientWork:
     return PatientWork(work.case, tuple(left), work.mask_sha256)
 
 
-def _scored(works: Sequence[PatientWork], scoring: Scoring) -> Iterator[list[PatientScore]]:
-    """Each patient's scores as they are ready."""
+def _scored(works: Sequence[PatientWork], scoring: Scoring) -> Iterator[list[PatientScore] | tuple[str, str]]:
+    """Each patient's scores, or problem and remedy, as they are ready."""
     jobs = min(scoring.jobs, len(works))
     if jobs <= 1:
         for work in works:
-            yield _checked(_score(work, scoring.device))
+            yield _score(work, scoring.device)
         return
     with ProcessPoolExecutor(jobs, get_context("spawn"), _prepare) as pool:
         begun = [pool.submit(_score, work, scoring.device) for work in works]
         try:
             for done in as_completed(begun):
-                yield _checked(done.result())
+                yield done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # what is begun is finished, no more
             raise
@@ -194,12 +201,6 @@ def _score(work: PatientWork, device: str) -> list[PatientScore] | tuple[str, st
         return error.problem, error.remedy
     except SarcopeniaError as error:
         return f"{work.case.case}: {error.problem}", error.remedy
-
-
-def _checked(outcome: list[PatientScore] | tuple[str, str]) -> list[PatientScore]:
-    if isinstance(outcome, tuple):
-        raise InputError(*outcome)
-    return outcome
 
 
 def _key(score: PatientScore) -> tuple[int, str, str]:
