@@ -147,7 +147,7 @@ def find_cohort(run: Run, given: Path | None) -> Cohort:
     """The cohort that a run was trained on: at the path given, else found by what the run says of it.
 
     It is looked for at the relative path that the training was given, seen from the working directory,
-    then by its name near the run and here.
+    then where it lay as seen from the run, then by its name near the run and here.
 
     Raises
     ------
@@ -159,6 +159,7 @@ def find_cohort(run: Run, given: Path | None) -> Cohort:
     name = str(facts.get("name") or typed)
     here = run.folder.resolve()
     near = [Path.cwd() / typed] if typed else []
+    near += [here / str(facts["from_run"])] if facts.get("from_run") else []
     near += [base / name for base in (here.parent, here.parent.parent, Path.cwd())] if name else []
     place = given or next((path for path in near if path.exists()), None)
     if place is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,10 +117,12 @@ def _json(values: Mapping[str, Any]) -> bytes:
 
 
 def _cohort(plan: FoldsPlan) -> dict[str, str]:
-    """Name, digest, and the path as it was given if that is relative: no machine's own paths are saved."""
+    """Name, digest, and the way to it: as it was given if that is relative, and as seen from the run."""
     path = plan.cohort.path
-    typed = {} if path.is_absolute() else {"path": path.as_posix()}
-    return {"name": _name(path), **typed, "digest": plan.cohort.digest}
+    way = {} if path.is_absolute() else {"path": path.as_posix()}
+    with suppress(ValueError):  # another drive: --cohort says where it is
+        way["from_run"] = Path(os.path.relpath(path.resolve(), plan.out.resolve())).as_posix()
+    return {"name": _name(path), **way, "digest": plan.cohort.digest}
 
 
 def _name(path: Path) -> str:

@@ -90,6 +90,7 @@ def test_the_folder_of_a_run_is_as_documented(whole):
     run = json.loads((out / "run.json").read_text())
     assert run["schema"] == "sarcopenia-run/1"
     assert run["cohort"]["name"] == "cohort"
+    assert read_cohort(out / run["cohort"]["from_run"]).digest == run["cohort"]["digest"]
     assert run["folds"] == [1, 2]
     assert run["encoder"] is None
     assert run["train_patients"] is None

@@ -109,6 +109,15 @@ def test_a_relative_path_of_the_training_is_seen_from_the_working_directory(draw
     assert find_cohort(run, None).digest == facts["cohort"]["digest"]
 
 
+def test_the_way_from_the_run_leads_to_the_cohort_from_anywhere(drawn, tmp_path, monkeypatch):
+    _, folder = drawn
+    facts = json.loads((folder / "run.json").read_text())
+    way = "../../data/cohort/manifest.csv"
+    rewrite(folder / "run.json", cohort={**facts["cohort"], "from_run": way})
+    monkeypatch.chdir("/")
+    assert find_cohort(read_run(folder), None).digest == facts["cohort"]["digest"]
+
+
 def test_another_cohort_is_refused(drawn, tmp_path):
     manifest = tmp_path / "data" / "cohort" / "manifest.csv"
     manifest.write_text(manifest.read_text().replace("female", "male"))
