@@ -243,7 +243,9 @@ def _learn(
     for group in training.optimiser.param_groups:
         group["lr"] = learning_rate
     training.network.train()
-    loss = together(*batch, half_precision(training.preset.half, batch[0].device))
+    # bfloat16 3-D convolutions on a CPU give infinite gradients now and then (torch 2.13); 2-D ones do not.
+    half = training.preset.half and (training.preset.thin or batch[0].device.type != "cpu")
+    loss = together(*batch, half_precision(half, batch[0].device))
     training.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(training.network.parameters(), 5.0)
