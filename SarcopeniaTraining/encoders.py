@@ -7,6 +7,7 @@ checkpoints are taken through the library's `smit_checkpoints`.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,20 @@ def read_encoder_facts(path: str | Path) -> dict[str, Any] | None:
         ) from None
 
 
+def other_order(network: Smit, path: str | Path) -> str | None:
+    """What to tell of an encoder that learned another order of windows than the network's, if it did.
+
+    Official weights learned the official order. In an exact network they are a start like any other, but
+    not what they were.
+    """
+    if network.config.window_reverse == "official" or read_encoder_facts(path) is not None:
+        return None
+    return (
+        f"{Path(path).name} learned the official window order, this network has the exact one; to keep it, "
+        'take preset paper-official, or "window_reverse": "official" in a preset of your own'
+    )
+
+
 def take_encoder(network: Smit, path: str | Path) -> LoadReport:
     """Fill a network's encoder; its decoder stays as it is.
 
@@ -129,14 +144,13 @@ def take_encoder(network: Smit, path: str | Path) -> LoadReport:
 
 
 def _take_official(network: Smit, path: Path) -> LoadReport:
-    loaded, report = load_official_smit(path, network.config)
-    encoder = tuple(name for name in report.matched if name.startswith("transformer."))
-    if not encoder:
-        raise ModelError(f"{path.name} holds no tensor of an encoder", "give a checkpoint with its encoder")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the doubt is raised below
+        loaded, report = load_official_smit(path, network.config, encoder_alone=True)
+    if report.doubt:
+        raise ModelError(f"{path.name}: {report.doubt}", "give the configuration that it was trained with")
     network.encoder.load_state_dict(loaded.encoder.state_dict())
-    decoder = tuple(name for name in report.matched if name not in encoder)
-    # What the checkpoint's decoder filled is left behind with the network it was read into.
-    return LoadReport(matched=encoder, fresh=(*report.fresh, *decoder), unused=(*report.unused, *decoder))
+    return report
 
 
 def _check_config(file: str, values: object, config: SmitConfig) -> None:

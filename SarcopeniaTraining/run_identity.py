@@ -45,6 +45,8 @@ def claim_run(plan: FoldsPlan, tell: Callable[[str], None]) -> None:
             f"encoder {encoder['source']}: {len(report['matched'])} tensors matched, "
             f"{len(report['fresh'])} of the network left fresh, {len(report['unused'])} of the file unused"
         )
+        if encoder["warning"]:
+            tell(f"WARNING: {encoder['warning']}")
     write_splits(plan.splits, plan.out / SPLITS)
     identity = {
         "schema": SCHEMA,
@@ -66,7 +68,7 @@ def _encoder(plan: FoldsPlan) -> dict[str, Any] | None:
         raise ModelError(
             f"preset {plan.preset.name} is no SMIT and has no such encoder", "leave --encoder out"
         )
-    from SarcopeniaTraining.encoders import take_encoder
+    from SarcopeniaTraining.encoders import other_order, take_encoder
     from SarcopeniaTraining.networks import slice_network
 
     network: Any = slice_network(plan.preset.network)
@@ -74,6 +76,7 @@ def _encoder(plan: FoldsPlan) -> dict[str, Any] | None:
     return {
         "source": plan.encoder.name,
         "sha256": file_sha256(plan.encoder),
+        "warning": other_order(network, plan.encoder),
         "report": {name: list(getattr(report, name)) for name in ("matched", "fresh", "unused")},
     }
 

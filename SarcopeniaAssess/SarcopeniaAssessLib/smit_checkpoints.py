@@ -122,7 +122,7 @@ def _parts(names: Iterable[str]) -> str:
 
 
 def load_official_smit(
-    weights_path: str | Path, config: Mapping[str, Any] | SmitConfig
+    weights_path: str | Path, config: Mapping[str, Any] | SmitConfig, *, encoder_alone: bool = False
 ) -> tuple[Smit, LoadReport]:
     """Load a checkpoint of the published SMIT code into our network.
 
@@ -134,6 +134,8 @@ def load_official_smit(
     config:
         `SmitConfig`, or its fields as a mapping with `img_size` as in the official code. The window
         order is the published one unless the mapping says `"window_reverse": "exact"`.
+    encoder_alone:
+        Leave a decoder in the file unused, whatever its classes.
 
     Returns
     -------
@@ -158,7 +160,8 @@ def load_official_smit(
     own = network.state_dict()
     ours = {official_name(name): name for name in own}
     chosen: dict[str, Tensor] = {}
-    for official, name in ours.items():
+    wanted = {o: name for o, name in ours.items() if o.startswith(ENCODER) or not encoder_alone}
+    for official, name in wanted.items():
         if official in found:
             tensor = found[official][1]
             if name.endswith("bias_table"):
@@ -166,16 +169,17 @@ def load_official_smit(
             _check_tensor(official, tensor, own[name])
             chosen[name] = tensor.to(own[name].dtype)
     if not chosen:
+        part = "the encoder of " if encoder_alone else ""
         raise ModelError(
-            "none of the checkpoint's tensors has a place in a SMIT of this configuration",
+            f"none of the checkpoint's tensors has a place in {part}a SMIT of this configuration",
             "give a checkpoint of the published SMIT code, or its own depths",
         )
     network.load_state_dict(own | chosen)
     indices = {o.replace("bias_table", "index") for o in ours if o.endswith("relative_position_bias_table")}
     report = LoadReport(
-        matched=tuple(o for o in found if o in ours or o in indices),
-        fresh=tuple(o for o in ours if o not in found),
-        unused=tuple(name for o, (name, _) in found.items() if o not in ours and o not in indices),
+        matched=tuple(o for o in found if o in wanted or o in indices),
+        fresh=tuple(o for o in ours if o not in found or o not in wanted),
+        unused=tuple(name for o, (name, _) in found.items() if o not in wanted and o not in indices),
     )
     if report.doubt:
         warnings.warn(str(report), stacklevel=2)

@@ -10,7 +10,13 @@ from safetensors.torch import load_file, save_file
 
 from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaAssessLib.smit import SmitConfig, build_smit
-from SarcopeniaTraining.encoders import METADATA_KEY, read_encoder_facts, save_encoder, take_encoder
+from SarcopeniaTraining.encoders import (
+    METADATA_KEY,
+    other_order,
+    read_encoder_facts,
+    save_encoder,
+    take_encoder,
+)
 
 CUBES = SmitConfig(embed_dim=4, depths=(1, 1, 2, 1), num_heads=(1, 1, 2, 2), decoder_channels=(4, 4, 4, 4, 4))
 SLABS = SmitConfig(
@@ -133,6 +139,42 @@ def test_an_official_encoder_with_the_prefix_module(tmp_path):
     assert len(report.matched) == len(first.encoder.state_dict())
     assert report.unused == ("module.mask_token",)
     assert not any(name.startswith("transformer.") for name in report.fresh)
+
+
+def test_of_a_whole_official_checkpoint_the_encoder_is_taken_whatever_its_classes(tmp_path):
+    from SarcopeniaAssessLib.smit_checkpoints import official_name
+
+    first, second = fresh(dataclasses.replace(CUBES, out_channels=5), 1), fresh(CUBES, 2)
+    decoder = {name: t.clone() for name, t in second.decoder.state_dict().items()}
+    path = tmp_path / "whole.pt"
+    torch.save({"net": {official_name(n): t.clone() for n, t in first.state_dict().items()}}, path)
+    report = take_encoder(second, path)
+    for name, tensor in second.encoder.state_dict().items():
+        assert torch.equal(tensor, first.encoder.state_dict()[name])
+    assert all(torch.equal(t, decoder[name]) for name, t in second.decoder.state_dict().items())
+    assert len(report.matched) == len(first.encoder.state_dict())
+    assert len(report.unused) == len(first.decoder.state_dict())
+    assert len(report.fresh) == len(decoder)
+
+
+def test_an_official_encoder_that_fits_in_part_is_refused(tmp_path):
+    network = fresh(CUBES, 2)
+    before = {name: t.clone() for name, t in network.state_dict().items()}
+    path = tmp_path / "shallow.pt"
+    torch.save(official(fresh(dataclasses.replace(CUBES, depths=(1, 1, 1, 1)), 1), "module."), path)
+    with pytest.raises(ModelError, match=r"stay random \(transformer.layers.2.blocks.1\)"):
+        take_encoder(network, path)
+    assert all(torch.equal(t, before[name]) for name, t in network.state_dict().items())
+
+
+def test_the_other_window_order_of_official_weights_is_told(saved, tmp_path):
+    network, own, _ = saved
+    path = tmp_path / "official.pt"
+    torch.save(official(network, "module."), path)
+    assert "learned the official window order" in other_order(network, path)
+    assert other_order(network, own) is None
+    published = dataclasses.replace(CUBES, window_reverse="official", window_padding="zeros")
+    assert other_order(fresh(published, 1), path) is None
 
 
 def test_of_an_official_file_without_encoder_nothing_is_taken(tmp_path):
