@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -18,12 +18,12 @@ from SarcopeniaAssessLib.assessment import GivenFacts
 from SarcopeniaAssessLib.case_names import safe_name
 from SarcopeniaAssessLib.criteria import StatusValue, judge
 from SarcopeniaAssessLib.ct_io import open_ct, read_label_map
-from SarcopeniaAssessLib.errors import Finding, InputError, LevelError, MaskError, SarcopeniaError, Severity
+from SarcopeniaAssessLib.errors import Finding, InputError, LevelError, MaskError, Severity
 from SarcopeniaAssessLib.level import find_level
 from SarcopeniaAssessLib.mask_grid import PlacedMask, place_mask
 from SarcopeniaAssessLib.measurement import Measurement
 from SarcopeniaAssessLib.patient import PatientFacts, Sex
-from SarcopeniaTraining.manifest import Row, duplicates, find_manifest, read_rows, refuse
+from SarcopeniaTraining.manifest import Row, read_cases
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,17 +190,8 @@ def read_cohort(path: str | Path) -> Cohort:
     InputError
         No manifest, or rows that are wrong; the message names each row and what is wrong in it.
     """
-    file = find_manifest(path)
-    rows = read_rows(file)
-    complaints = duplicates(rows, lambda row: row.get("case"))
-    cases = []
-    for row in rows:
-        try:
-            cases.append(_case(row, file.parent))
-        except SarcopeniaError as error:
-            complaints.append(f"{row.place}: {error.problem} ({error.remedy})")
-    refuse(complaints, file.name)
-    return Cohort(file, tuple(cases), _digest(cases, file.parent), tuple(_contradictions(cases)))
+    file, cases = read_cases(path, _case)
+    return Cohort(file, cases, digest_of(cases, file.parent), tuple(_contradictions(cases)))
 
 
 def is_sarcopenic(sma_cm2: float, sex: Sex) -> bool:
@@ -221,7 +212,7 @@ def contradiction(case: CohortCase, sma_cm2: float) -> Finding | None:
     )
 
 
-def _contradictions(cases: list[CohortCase]) -> list[tuple[str, Finding]]:
+def _contradictions(cases: Sequence[CohortCase]) -> list[tuple[str, Finding]]:
     found = ((each.case, contradiction(each, each.sma_cm2)) for each in cases if each.sma_cm2 is not None)
     return [(case, finding) for case, finding in found if finding is not None]
 
@@ -362,24 +353,23 @@ def _converted(row: Row, column: str, kind: Callable[[str], _Number], wanted: st
     return value
 
 
-def _digest(cases: list[CohortCase], folder: Path) -> str:
-    return digest_of([_meaning(case, folder) for case in cases])
+def digest_of(cases: Iterable[Any], folder: Path) -> str:
+    """SHA-256 of cases (dataclasses with a name `case`), whatever their order.
 
-
-def digest_of(meanings: list[dict[str, Any]]) -> str:
-    """SHA-256 of cases as mappings, in the order of their names."""
+    Paths below the manifest's folder count from there, so that a cohort can be moved; an area does not
+    count, since it follows from the mask.
+    """
+    meanings = [
+        {
+            name: _relative(value, folder) if isinstance(value, Path) else value
+            for name, value in asdict(case).items()
+            if name != "sma_cm2"
+        }
+        for case in cases
+    ]
     ordered = sorted(meanings, key=lambda one: str(one["case"]))
     return hashlib.sha256(json.dumps(ordered, sort_keys=True).encode()).hexdigest()
 
 
-def _meaning(case: CohortCase, folder: Path) -> dict[str, Any]:
-    values = {field.name: getattr(case, field.name) for field in fields(case)}
-    del values["sma_cm2"]  # follows from the mask
-    return {
-        name: relative(value, folder) if isinstance(value, Path) else value for name, value in values.items()
-    }
-
-
-def relative(path: Path, folder: Path) -> str:
-    """A path below the manifest's folder from there, so that a cohort can be moved; else as it is."""
+def _relative(path: Path, folder: Path) -> str:
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()

@@ -5,13 +5,13 @@ The size of a pixel is not known, so there is no area, and no status but the one
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
+from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.patient import Sex
-from SarcopeniaTraining.cohort import case_of, digest_of, existing, label_of, relative, sex_of
-from SarcopeniaTraining.manifest import Row, duplicates, find_manifest, read_rows, refuse
+from SarcopeniaTraining.cohort import case_of, digest_of, existing, label_of, sex_of
+from SarcopeniaTraining.manifest import Row, read_cases
 
 
 @dataclass(frozen=True)
@@ -63,24 +63,8 @@ def read_image_cohort(path: str | Path) -> ImageCohort:
     InputError
         No manifest, or rows that are wrong; the message names each row and what is wrong in it.
     """
-    file = find_manifest(path)
-    rows = read_rows(file)
-    complaints = duplicates(rows, lambda row: row.get("case"))
-    cases = []
-    for row in rows:
-        try:
-            cases.append(_case(row, file.parent))
-        except SarcopeniaError as error:
-            complaints.append(f"{row.place}: {error.problem} ({error.remedy})")
-    refuse(complaints, file.name)
-    meanings = [
-        {
-            name: relative(value, file.parent) if isinstance(value, Path) else value
-            for name, value in asdict(case).items()
-        }
-        for case in cases
-    ]
-    return ImageCohort(file, tuple(cases), digest_of(meanings))
+    file, cases = read_cases(path, _case)
+    return ImageCohort(file, cases, digest_of(cases, file.parent))
 
 
 def _case(row: Row, folder: Path) -> ImageCase:

@@ -11,10 +11,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from SarcopeniaAssessLib.errors import InputError
+from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
 
+Case = TypeVar("Case")
 MANIFEST_NAMES = ("manifest.csv", "manifest.json")
 _DELIMITERS = ",;\t"
 _TOLD = 5
@@ -90,6 +91,27 @@ def read_rows(path: Path, key: str = "case") -> list[Row]:
     if not rows:
         raise InputError(f"{path.name} lists no case", _SEE)
     return rows
+
+
+def read_cases(path: str | Path, make: Callable[[Row, Path], Case]) -> tuple[Path, tuple[Case, ...]]:
+    """The manifest's file and its cases, each made of a row and the manifest's folder.
+
+    Raises
+    ------
+    InputError
+        No manifest, or rows that are wrong: the message names each and what `make` said of it.
+    """
+    file = find_manifest(path)
+    rows = read_rows(file)
+    complaints = duplicates(rows, lambda row: row.get("case"))
+    cases = []
+    for row in rows:
+        try:
+            cases.append(make(row, file.parent))
+        except SarcopeniaError as error:
+            complaints.append(f"{row.place}: {error.problem} ({error.remedy})")
+    refuse(complaints, file.name)
+    return file, tuple(cases)
 
 
 def refuse(complaints: Sequence[str], name: str) -> None:
