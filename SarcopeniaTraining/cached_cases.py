@@ -11,10 +11,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,7 @@ from SarcopeniaAssessLib.segmentation import body_window
 from SarcopeniaAssessLib.stored_image import sha256_of
 from SarcopeniaAssessLib.volume import CtVolume, InputFacts
 from SarcopeniaTraining.losses import UNANNOTATED
-from SarcopeniaTraining.machine import end_with_parent
+from SarcopeniaTraining.machine import workers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,7 +144,7 @@ def _made(cases: Sequence[CohortCase], plan: CachePlan, jobs: int) -> Iterator[C
     """Each case in order; several processes make those that are missing first."""
     missing = [case for case in cases if _on_disk(case, plan) is None] if jobs > 1 else []
     if len(missing) > 1:
-        with ProcessPoolExecutor(min(jobs, len(missing)), get_context("spawn"), end_with_parent) as pool:
+        with workers(jobs, len(missing)) as pool:
             made = pool.map(_cache_case, missing, [plan] * len(missing))
             refused = {case.case: result for case, result in zip(missing, made, strict=True)}
         yield from (refused.get(case.case) or _cache_case(case, plan) for case in cases)

@@ -14,11 +14,12 @@ from SarcopeniaAssessLib.errors import InputError, ModelError, OutputError
 from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaAssessLib.models import ModelEntry, save_model
 from SarcopeniaTraining.checkpoints import Checkpoints, provenance
-from SarcopeniaTraining.finetuning import Schedule, Surroundings, Training, train
+from SarcopeniaTraining.finetuning import Surroundings, Training, train
 from SarcopeniaTraining.networks import exportable
 from SarcopeniaTraining.phantom.slabs import SlabPlan, SlabStore, slab_store
 from SarcopeniaTraining.presets import DrawnPhantoms, FinetunePreset
 from SarcopeniaTraining.samples import DrawnSlabs, Samples
+from SarcopeniaTraining.schedule import Schedule
 
 RUN = "run.json"
 VALIDATED = 60

@@ -22,6 +22,7 @@ from SarcopeniaTraining.checkpoints import Checkpoints, DivergedError
 from SarcopeniaTraining.distributed import ALONE, Team, half_precision
 from SarcopeniaTraining.networks import learner, slice_network, take_weights
 from SarcopeniaTraining.samples import Samples, batches
+from SarcopeniaTraining.schedule import Schedule, seed_word
 
 if TYPE_CHECKING:
     import torch
@@ -31,46 +32,6 @@ if TYPE_CHECKING:
 LOG = "log.jsonl"
 SAVE_EVERY_S = 120.0
 """A kill costs no more than this."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Steps and learning rate of a training.
-
-    Attributes
-    ----------
-    epoch_steps:
-        Steps of one epoch.
-    """
-
-    preset: FinetunePreset
-    epoch_steps: int
-
-    @classmethod
-    def of(cls, preset: FinetunePreset, samples_per_epoch: int) -> Schedule:
-        """An epoch takes each sample once; its last step may take some of the next epoch's."""
-        return cls(preset, max(math.ceil(samples_per_epoch / preset.batch), 1))
-
-    @property
-    def steps(self) -> int:
-        """Of the whole training."""
-        return self.preset.epochs * self.epoch_steps
-
-    def learning_rate(self, step: int) -> float:
-        """Linear warm-up, then a cosine to zero."""
-        preset, warmup = self.preset, round(self.preset.warmup_epochs * self.epoch_steps)
-        if step < warmup:
-            return preset.learning_rate * (step + 1) / warmup
-        part = (step - warmup) / max(self.steps - warmup, 1)
-        return preset.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
-
-    def keeps(self, epoch: int) -> bool:
-        """Whether the checkpoint at the end of this epoch, from 1, is kept and scored."""
-        return epoch % self.preset.checkpoint_every == 0 or epoch == self.preset.epochs
-
-    def numbers(self, step: int) -> list[int]:
-        """Numbers of the samples of a step."""
-        return list(range(step * self.preset.batch, (step + 1) * self.preset.batch))
 
 
 @dataclass(eq=False)
@@ -118,7 +79,7 @@ class Training:
         from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
         seed = seed or (preset.seed,)
-        torch.manual_seed(_word(*seed))
+        torch.manual_seed(seed_word(*seed))
         network = slice_network(preset.network)
         if preset.start_from is not None:
             take_weights(network, load_model(preset.start_from))
@@ -203,9 +164,9 @@ def train(training: Training, samples: Samples, schedule: Schedule, around: Surr
             epoch, rest = divmod(training.step, schedule.epoch_steps)
             if rest == 0:
                 log.write(epoch, training, schedule)
-                if schedule.keeps(epoch):
+                if training.preset.keeps(epoch):
                     _examine(training, epoch, log, around)
-            due = time.monotonic() - saved_at > SAVE_EVERY_S or (rest == 0 and schedule.keeps(epoch))
+            due = time.monotonic() - saved_at > SAVE_EVERY_S or (rest == 0 and training.preset.keeps(epoch))
             if due and around.team.leads:
                 checkpoints.save(training.state())
                 saved_at = time.monotonic()
@@ -239,7 +200,7 @@ def _learn(
     import torch
 
     started = time.perf_counter()
-    torch.manual_seed(_word(*training.seed, 13, training.step, *([team.rank] if team.rank else [])))
+    torch.manual_seed(seed_word(*training.seed, 13, training.step, *([team.rank] if team.rank else [])))
     for group in training.optimiser.param_groups:
         group["lr"] = learning_rate
     training.network.train()
@@ -322,7 +283,3 @@ def _step_of(line: str) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return math.inf
-
-
-def _word(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.errors import InputError, OutputError, SarcopeniaError
 from SarcopeniaAssessLib.model_file import file_sha256, write_whole
 from SarcopeniaAssessLib.output_lock import FolderLock
+from SarcopeniaTraining.machine import workers
 from SarcopeniaTraining.patient_scores import DamagedModelError, ModelToScore, PatientScore, score_patient
 from SarcopeniaTraining.run_folder import BEST, Run
 
@@ -173,7 +173,7 @@ def _scored(works: Sequence[PatientWork], scoring: Scoring) -> Iterator[list[Pat
         for work in works:
             yield _score(work, scoring.device)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _prepare) as pool:
+    with workers(jobs, len(works), _one_thread) as pool:
         begun = [pool.submit(_score, work, scoring.device) for work in works]
         try:
             for done in as_completed(begun):
@@ -183,13 +183,9 @@ def _scored(works: Sequence[PatientWork], scoring: Scoring) -> Iterator[list[Pat
             raise
 
 
-def _prepare() -> None:
-    """One thread a process; Ctrl-C reaches every process of a terminal, and the first one decides."""
-    import signal
-
+def _one_thread() -> None:
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +19,13 @@ from SarcopeniaAssessLib.errors import ModelError, OutputError, SarcopeniaError
 from SarcopeniaAssessLib.output_lock import FolderLock
 from SarcopeniaTraining.cached_cases import CachedCase, CachePlan, cached_cases
 from SarcopeniaTraining.distributed import Team, joined_team
-from SarcopeniaTraining.finetuning import Schedule, Surroundings, Training, train
-from SarcopeniaTraining.machine import end_with_parent, use_machine
+from SarcopeniaTraining.finetuning import Surroundings, Training, train
+from SarcopeniaTraining.machine import use_machine, workers
 from SarcopeniaTraining.presets import FinetunePreset
 from SarcopeniaTraining.progress import TrainingProgress
 from SarcopeniaTraining.run_identity import claim_run
 from SarcopeniaTraining.samples import CohortSlabs, Samples
+from SarcopeniaTraining.schedule import Schedule
 from SarcopeniaTraining.validation import FoldValidation
 
 if TYPE_CHECKING:
@@ -210,10 +209,9 @@ class _Failure:
 
 
 def _side_by_side(plan: FoldsPlan, cases: Mapping[str, CachedCase]) -> dict[int, str]:
-    jobs = min(plan.jobs, len(plan.numbers))
     found: dict[int, str] = {}
     failures: list[tuple[int, _Failure]] = []
-    with ProcessPoolExecutor(jobs, get_context("spawn"), end_with_parent) as pool:
+    with workers(plan.jobs, len(plan.numbers)) as pool:
         begun = {number: pool.submit(_fold_in_a_process, plan, number, cases) for number in plan.numbers}
         for number, future in begun.items():
             result = future.result()

@@ -8,6 +8,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 _M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1
 """Parameters of glibc's `mallopt` (malloc.h)."""
@@ -32,6 +35,17 @@ def use_machine(threads: int, jobs: int = 1) -> None:
         if hasattr(library, "mallopt"):
             library.mallopt(_M_MMAP_MAX, 0)
             library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def workers(jobs: int, tasks: int, prepare: Callable[[], None] | None = None) -> ProcessPoolExecutor:
+    """At most `jobs` fresh processes for so many tasks, which end with this one; `prepare` runs in each."""
+    return ProcessPoolExecutor(max(min(jobs, tasks), 1), get_context("spawn"), _begin, (prepare,))
+
+
+def _begin(prepare: Callable[[], None] | None) -> None:
+    end_with_parent()
+    if prepare is not None:
+        prepare()
 
 
 def end_with_parent(_: int = 0) -> None:

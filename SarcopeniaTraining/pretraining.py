@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from SarcopeniaTraining.checkpoints import Checkpoints, DivergedError
 from SarcopeniaTraining.distillation import (
     across_views,
@@ -28,8 +26,9 @@ from SarcopeniaTraining.distillation import (
     teacher_temperature,
 )
 from SarcopeniaTraining.distributed import half_precision
-from SarcopeniaTraining.finetuning import LOG, Log
+from SarcopeniaTraining.finetuning import LOG, SAVE_EVERY_S, Log
 from SarcopeniaTraining.pretraining_pictures import reconstruction_picture
+from SarcopeniaTraining.schedule import Schedule, seed_word
 from SarcopeniaTraining.views import ViewBatch, Views
 
 if TYPE_CHECKING:
@@ -38,44 +37,7 @@ if TYPE_CHECKING:
     from SarcopeniaTraining.pretraining_network import Branch, Student
     from SarcopeniaTraining.pretraining_preset import PretrainPreset
 
-SAVE_EVERY_S = 120.0
-"""A kill costs no more than this."""
 PICTURES = "pictures"
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Steps of a pre-training, and what changes with them."""
-
-    preset: PretrainPreset
-    epoch_steps: int
-
-    @classmethod
-    def of(cls, preset: PretrainPreset, samples_per_epoch: int) -> Schedule:
-        """An epoch takes each sample once; its last step may take some of the next epoch's."""
-        return cls(preset, max(math.ceil(samples_per_epoch / preset.batch), 1))
-
-    @property
-    def steps(self) -> int:
-        """Of the whole training."""
-        return self.preset.epochs * self.epoch_steps
-
-    def epoch(self, step: int) -> int:
-        """Epochs that have ended before this step."""
-        return step // self.epoch_steps
-
-    def learning_rate(self, step: int) -> float:
-        """Linear warm-up to the batch's rate, then a cosine to zero."""
-        preset = self.preset
-        highest = preset.learning_rate_per_sample * preset.batch
-        warmup = round(preset.warmup_epochs * self.epoch_steps)
-        if step < warmup:
-            return highest * (step + 1) / warmup
-        return highest * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(self.steps - warmup, 1)))
-
-    def numbers(self, step: int) -> list[int]:
-        """Numbers of the samples of a step."""
-        return list(range(step * self.preset.batch, (step + 1) * self.preset.batch))
 
 
 @dataclass(eq=False)
@@ -112,7 +74,7 @@ class Pretraining:
 
         from SarcopeniaTraining.pretraining_network import Student, teacher_of
 
-        torch.manual_seed(_word(preset.seed))
+        torch.manual_seed(seed_word(preset.seed))
         student = Student(preset.config, preset.head).to(device)
         optimiser = torch.optim.AdamW(
             student.parameters(), preset.learning_rate_per_sample, weight_decay=preset.weight_decay
@@ -214,7 +176,7 @@ def learn(training: Pretraining, batch: ViewBatch, schedule: Schedule) -> None:
     from SarcopeniaTraining.pretraining_network import follow
 
     preset, epoch = training.preset, schedule.epoch(training.step)
-    torch.manual_seed(_word(preset.seed, 13, training.step))
+    torch.manual_seed(seed_word(preset.seed, 13, training.step))
     rate = schedule.learning_rate(training.step)
     for group in training.optimiser.param_groups:
         group["lr"] = rate
@@ -328,7 +290,3 @@ def _watch(training: Pretraining, epoch: int, means: Mapping[str, float], around
             "learning_rate_per_sample, a longer warm-up, or a teacher_temperature that is "
             "higher against one output, lower against the uniform distribution",
         )
-
-
-def _word(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

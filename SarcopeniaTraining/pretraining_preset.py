@@ -14,7 +14,7 @@ from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.preprocessing import SlabPreset
 from SarcopeniaAssessLib.smit import SmitConfig, Triple
 from SarcopeniaTraining.masking import BlockMasking
-from SarcopeniaTraining.presets import check_fields, read_preset
+from SarcopeniaTraining.presets import check_fields, number, read_preset, require, whole
 
 WORDS = ("name", "command", "cost", "expected")
 """Fields that describe and decide nothing."""
@@ -124,25 +124,20 @@ class PretrainPreset:
         low, high = self.teacher_temperature
         checks = {
             "network": isinstance(self.network, dict),
-            "seed": _whole(self.seed, 0),
-            "weight_decay": isinstance(self.weight_decay, int | float) and self.weight_decay >= 0,
-            "regions_per_case, epochs, picture_every": all(_whole(n, 1) for n in counts),
-            "batch": _whole(self.batch, 2),  # of one sample, dependence on the input cannot be told
+            "seed": whole(self.seed, 0),
+            "weight_decay": number(self.weight_decay) and self.weight_decay >= 0,
+            "regions_per_case, epochs, picture_every": all(whole(n, 1) for n in counts),
+            "batch": whole(self.batch, 2),  # of one sample, dependence on the input cannot be told
             "region": all(r >= c for r, c in zip(self.region, self.crop, strict=True)),
             "warmup_epochs": 0 <= self.warmup_epochs <= self.epochs,
-            "temperature_rise_epochs": all(_whole(n, 0) for n in rises),
+            "temperature_rise_epochs": all(whole(n, 0) for n in rises),
             "teacher_temperature": 0 < low <= high and self.student_temperature > 0,
             "teacher_momentum": 0 <= self.teacher_momentum <= 1 and 0 <= self.centre_momentum < 1,
             "precision": self.precision in ("half", "single"),
-            "head": all(_whole(n, 2) for n in asdict(self.head).values()),
+            "head": all(whole(n, 2) for n in asdict(self.head).values()),
             "learning_rate_per_sample": self.learning_rate_per_sample > 0 and self.gradient_norm > 0,
         }
-        for field, good in checks.items():
-            if not good:
-                raise ModelError(
-                    f"preset {self.name} cannot be trained ({field})",
-                    "compare its fields with presets/pretrain/small.json",
-                )
+        require(self.name, "pretrain", checks)
         self._check_official_order()
         assert self.masking  # refuses blocks and crops that do not fit the network
 
@@ -164,6 +159,11 @@ class PretrainPreset:
     def masking(self) -> BlockMasking:
         """Masks of one view."""
         return BlockMasking.of(self.config, crop=self.crop, block=self.block, share=self.mask_share)
+
+    @property
+    def highest_learning_rate(self) -> float:
+        """At the end of the warm-up: a rate for each sample of a step."""
+        return self.learning_rate_per_sample * self.batch
 
     @property
     def half(self) -> bool:
@@ -205,7 +205,3 @@ def pretrain_preset_from(values: dict[str, Any]) -> PretrainPreset:
 def load_pretrain_preset(name: str) -> PretrainPreset:
     """A shipped preset of `pretrain` by name, or one from a JSON file of the same fields."""
     return pretrain_preset_from(read_preset("pretrain", name))
-
-
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -15,9 +15,10 @@ from SarcopeniaTraining.checkpoints import provenance
 from SarcopeniaTraining.cohort import Cohort
 from SarcopeniaTraining.encoders import save_encoder
 from SarcopeniaTraining.machine import use_machine
-from SarcopeniaTraining.pretraining import Pretraining, Schedule, Surroundings, train
+from SarcopeniaTraining.pretraining import Pretraining, Surroundings, train
 from SarcopeniaTraining.pretraining_preset import WORDS, PretrainPreset
 from SarcopeniaTraining.progress import TrainingProgress
+from SarcopeniaTraining.schedule import Schedule
 from SarcopeniaTraining.unlabelled_volumes import VolumeCache, cached_volumes
 from SarcopeniaTraining.views import Views
 

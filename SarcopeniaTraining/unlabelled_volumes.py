@@ -10,9 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,7 @@ import numpy as np
 from SarcopeniaAssessLib.errors import InputError, OutputError, SarcopeniaError
 from SarcopeniaAssessLib.preprocessing import SlabPreset, make_slab
 from SarcopeniaAssessLib.stored_image import sha256_of
+from SarcopeniaTraining.machine import workers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +95,7 @@ def _made(cases: Sequence[CohortCase], cache: VolumeCache, jobs: int) -> Iterato
     if jobs <= 1:
         yield from (_cache_case(case, cache) for case in cases)
         return
-    with ProcessPoolExecutor(min(jobs, len(cases) or 1), get_context("spawn")) as pool:
+    with workers(jobs, len(cases)) as pool:
         yield from pool.map(_cache_case, cases, [cache] * len(cases))
 
 

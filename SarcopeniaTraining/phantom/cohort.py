@@ -11,9 +11,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from SarcopeniaAssessLib.output_lock import LOCK_FILE, FolderLock
 from SarcopeniaAssessLib.patient import Sex
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.cohort import is_sarcopenic
+from SarcopeniaTraining.machine import workers
 from SarcopeniaTraining.phantom.dicom_files import SeriesFacts, write_series
 from SarcopeniaTraining.phantom.generate import Phantom
 from SarcopeniaTraining.phantom.nifti_files import write_nifti
@@ -166,21 +166,14 @@ def _made(plan: CohortPlan, missing: list[Wanted], folder: Path, jobs: int) -> I
         for wanted in missing:
             yield write_patient(plan, wanted, folder)
         return
-    with ProcessPoolExecutor(min(jobs, len(missing)), get_context("spawn"), _leave_interrupts) as pool:
+    with workers(jobs, len(missing)) as pool:
         begun = [pool.submit(write_patient, plan, wanted, folder) for wanted in missing]
         try:
             for done in as_completed(begun):
                 yield done.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # what is begun is finished, no more
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the first one decides."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def write_patient(plan: CohortPlan, wanted: Wanted, folder: Path) -> Facts:

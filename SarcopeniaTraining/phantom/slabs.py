@@ -6,7 +6,6 @@ the tensors it meets in assessment.
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from SarcopeniaAssessLib.preprocessing import SlabPreset, make_slab
 from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaTraining.machine import workers
 from SarcopeniaTraining.phantom.anatomy import Person
 from SarcopeniaTraining.phantom.generate import Grid, phantom
 
@@ -97,7 +97,7 @@ def slab_store(plan: SlabPlan, folder: Path, *, jobs: int = 2) -> SlabStore:
     missing = [int(n) for n in np.flatnonzero(~np.asarray(drawn))]
     if missing:
         pieces = [missing[n : n + 25] for n in range(0, len(missing), 25)]
-        with ProcessPoolExecutor(jobs) as pool:
+        with workers(jobs, len(pieces)) as pool:
             for piece in pool.map(_draw_piece, pieces, [plan] * len(pieces), [folder] * len(pieces)):
                 drawn[piece] = True
     return SlabStore(np.load(names["images"], mmap_mode="r"), np.load(names["outlines"], mmap_mode="r"))

@@ -5,6 +5,7 @@ A preset is a JSON file of one verb's folder that states its command, its cost a
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -94,33 +95,37 @@ class FinetunePreset:
     start_from: str | None = None
 
     def __post_init__(self) -> None:
-        counts = (self.epochs, self.checkpoint_every, self.crops_per_case, self.batch, *self.patch)
-        good = (
-            all(isinstance(n, int) and n >= 1 for n in counts)
-            and len(self.patch) in (2, 3)
-            and 0 <= self.warmup_epochs <= self.epochs
-            and _number(self.learning_rate)
-            and self.learning_rate > 0
-            and _number(self.weight_decay)
-            and self.weight_decay >= 0
-            and isinstance(self.seed, int)
-            and self.seed >= 0
-            and isinstance(self.network, dict)
-            and self.network.get("kind") in ("smit", "unet")
-            and 0 <= self.average_decay < 1
-            and self.precision in ("half", "single")
-            and self.augmentation in ("slab", "paper")
-            and self.thin == (self.augmentation == "slab")
+        counts = (self.epochs, self.checkpoint_every, self.crops_per_case, self.batch)
+        require(
+            self.name,
+            "finetune",
+            {
+                "network": isinstance(self.network, dict) and self.network.get("kind") in ("smit", "unet"),
+                "patch": len(self.patch) in (2, 3) and all(whole(n, 1) for n in self.patch),
+                "epochs, checkpoint_every, crops_per_case, batch": all(whole(n, 1) for n in counts),
+                "warmup_epochs": number(self.warmup_epochs) and 0 <= self.warmup_epochs <= self.epochs,
+                "learning_rate": number(self.learning_rate) and self.learning_rate > 0,
+                "weight_decay": number(self.weight_decay) and self.weight_decay >= 0,
+                "average_decay": number(self.average_decay) and 0 <= self.average_decay < 1,
+                "precision": self.precision in ("half", "single"),
+                "augmentation": self.augmentation == ("slab" if self.thin else "paper"),
+                "seed": whole(self.seed, 0),
+            },
         )
-        if not good:
-            raise ModelError(
-                f"preset {self.name} cannot be trained", "compare its fields with presets/finetune/small.json"
-            )
 
     @property
     def thin(self) -> bool:
         """Whether the network learns the middle slice of a slab alone."""
         return len(self.patch) == 2
+
+    @property
+    def highest_learning_rate(self) -> float:
+        """At the end of the warm-up."""
+        return self.learning_rate
+
+    def keeps(self, epoch: int) -> bool:
+        """Whether the checkpoint at the end of this epoch, from 1, is kept and scored."""
+        return epoch % self.checkpoint_every == 0 or epoch == self.epochs
 
     @property
     def half(self) -> bool:
@@ -133,8 +138,30 @@ class FinetunePreset:
         return mapping
 
 
-def _number(value: object) -> bool:
+def require(name: str, kind: Kind, checks: Mapping[str, bool]) -> None:
+    """Refuse a preset whose fields, by name, are not all what they can be.
+
+    Raises
+    ------
+    ModelError
+        Names the first of them.
+    """
+    for field, good in checks.items():
+        if not good:
+            raise ModelError(
+                f"preset {name} cannot be trained ({field})",
+                f"compare its fields with presets/{kind}/small.json",
+            )
+
+
+def number(value: object) -> bool:
+    """Whether a field is a finite number."""
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def whole(value: object, least: int) -> bool:
+    """Whether a field is a whole number of at least that."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def preset_names(kind: Kind = "finetune") -> list[str]:

@@ -1,5 +1,6 @@
 """`python -m SarcopeniaAssessLib`: the command without the training package."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,21 @@ def test_whatever_happens_is_one_line(capsys, error, status, line):
 
     assert run_group(click.Group(commands={"fail": fail}), ["fail"]) == status
     assert capsys.readouterr().err.strip() == f"sarcopenia: {line}"
+
+
+@pytest.mark.parametrize(("given", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch, given, then):
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    seen = []
+
+    @click.command()
+    def look():
+        seen.append(os.environ["OMP_WAIT_POLICY"])
+
+    run_group(click.Group(commands={"look": look}), ["look"])
+    assert seen == [then]
 
 
 def test_a_listener_that_left_is_no_error_worth_words():

@@ -58,6 +58,41 @@ def test_the_area_of_a_disc_survives_the_way_to_the_slab_and_back(affine, shape)
     assert found.mask.sum() * volume.pixel_area_cm2 == pytest.approx(np.pi * 4.0**2, rel=0.02)
 
 
+def test_the_slice_that_is_asked_for_is_the_one_that_is_drawn():
+    affine = np.diag([0.8, 0.8, 5.0, 1.0])
+    discs = [
+        disc_volume(affine, (140, 130, 5), radius).slab(0, 5)[:, :, 0] for radius in (15, 25, 35, 45, 30)
+    ]
+    volume = CtVolume.from_array(np.stack(discs, -1), affine)
+    areas = [found.mask.sum() * volume.pixel_area_cm2 for found in segment_slices(volume, [1, 2, 3], MODEL)]
+    assert areas == pytest.approx([np.pi * r**2 for r in (2.5, 3.5, 4.5)], rel=0.02)
+
+
+@pytest.mark.parametrize("tile", [None, 48])
+def test_the_network_sees_the_plane_as_the_models_preprocessing_says(tile):
+    class Watched(Brightness):
+        def __init__(self):
+            self.seen = []
+
+        def slice_logits(self, image, k):
+            self.seen.append(tuple(image.shape))
+            return super().slice_logits(image, k)
+
+    volume = disc_volume(np.diag([0.8, 0.8, 5.0, 1.0]), (140, 130, 5), 35.0)
+    network = Watched()
+    model = SimpleNamespace(
+        network=network, entry=SimpleNamespace(preprocessing={**PREPROCESSING, "slices": 4, "tile": tile})
+    )
+    found = segment_slices(volume, [2], model)[0]
+    assert found.mask.sum() * volume.pixel_area_cm2 == pytest.approx(np.pi * 3.5**2, rel=0.02)
+    if tile is None:
+        assert len(network.seen) == 1
+        assert min(network.seen[0][2:4]) > 48
+    else:
+        assert len(network.seen) > 1
+        assert set(network.seen) == {(1, 1, 48, 48, 4)}
+
+
 def test_several_slices_at_once_equal_one_at_a_time():
     volume = disc_volume(np.diag([0.7, 0.9, 4.0, 1.0]), (170, 140, 5), 40.0)
     together = segment_slices(volume, [1, 2, 3], MODEL)

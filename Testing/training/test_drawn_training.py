@@ -41,15 +41,7 @@ finetune(preset_from(json.loads(sys.argv[1])), Path(sys.argv[2]), cache=Path(sys
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Sums are rounded otherwise with another number of threads: bit for bit holds for an equal number."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from SarcopeniaTraining.encoders import read_encoder_facts, take_encoder
 from SarcopeniaTraining.pretraining import (
     PICTURES,
     Pretraining,
-    Schedule,
     Surroundings,
     learn,
     losses_of,
@@ -28,6 +27,7 @@ from SarcopeniaTraining.pretraining import (
 from SarcopeniaTraining.pretraining_network import follow, unfolded
 from SarcopeniaTraining.pretraining_preset import HeadSize, load_pretrain_preset, pretrain_preset_from
 from SarcopeniaTraining.pretraining_run import ENCODER, PretrainingPlan, pretrain
+from SarcopeniaTraining.schedule import Schedule
 from SarcopeniaTraining.unlabelled_volumes import FULL_SCALE
 from SarcopeniaTraining.views import Views
 from Testing.training.tiny_cohort import tiny_cohort
@@ -55,12 +55,7 @@ CUBES = dataclasses.replace(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
