@@ -140,11 +140,11 @@ def test_two_processes_give_the_same_scores(again, scored):
 def test_a_failure_names_the_patient_and_keeps_the_rest(again, jobs):
     cohort, run = again
     (run.folder / "evaluation" / SCORES).unlink()
-    cohort["D4"].ct.write_bytes(b"no CT")
-    with pytest.raises(InputError, match=r"^D4: "):
+    cohort["D1"].ct.write_bytes(b"no CT")  # the first of them
+    with pytest.raises(InputError, match=r"^D1: "):
         score_run(run, cohort, Scoring(jobs=jobs))
     kept = json.loads((run.folder / "evaluation" / SCORES).read_text())
-    assert sorted({score["case"] for score in kept["scores"]}) == ["D1", "D3"]
+    assert sorted({score["case"] for score in kept["scores"]}) == ["D3", "D4"]
 
 
 KILLED = """
