@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from SarcopeniaAssessLib.worker_process import end_with_parent
+
 _M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1
 """Parameters of glibc's `mallopt` (malloc.h)."""
-_WATCH_EVERY_S = 0.25
 
 
 def use_machine(threads: int, jobs: int = 1) -> None:
@@ -46,19 +44,3 @@ def _begin(prepare: Callable[[], None] | None) -> None:
     end_with_parent()
     if prepare is not None:
         prepare()
-
-
-def end_with_parent(_: int = 0) -> None:
-    """Let this process end when the one that started it does, killed or not; Ctrl-C ends it at once.
-
-    A worker inherits the lock on its training's folder: left behind, it would keep the next run out.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_EVERY_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from SarcopeniaAssessLib.worker_process import end_with_parent
 from SarcopeniaTraining.augmentation import Sample, cube_transforms, slab_transforms
-from SarcopeniaTraining.machine import end_with_parent
 from SarcopeniaTraining.phantom.slabs import FULL_SCALE, SlabStore
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ names (`results.OutputFolder.stage`); the caller, which holds the folder's lock,
 from __future__ import annotations
 
 import os
-import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -26,6 +25,7 @@ from SarcopeniaAssessLib.given_mask import ask_mask
 from SarcopeniaAssessLib.models import SegmentationModel, load_model, untiled
 from SarcopeniaAssessLib.results import Existing, OutputFolder, require_same
 from SarcopeniaAssessLib.segmentation import choose_device
+from SarcopeniaAssessLib.worker_process import end_with_parent
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.volume import CtVolume
@@ -235,7 +235,7 @@ _bench: Bench | None = None
 def _start_worker(request: Request, workers: int) -> None:
     global _bench  # noqa: PLW0603 - a worker process has one bench for all of its tasks
     # Ctrl-C reaches the whole group of processes; the parent tells of it, a worker just ends.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    end_with_parent()
     import torch
 
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
