@@ -16,8 +16,6 @@ from SarcopeniaAssessLib.smit import SmitConfig, Triple
 from SarcopeniaTraining.masking import BlockMasking
 from SarcopeniaTraining.presets import check_fields, number, read_preset, require, whole
 
-WORDS = ("name", "command", "cost", "expected")
-"""Fields that describe and decide nothing."""
 _SMALL = "pretrain/small.json"
 _TUPLES = ("region", "crop", "block", "teacher_temperature")
 

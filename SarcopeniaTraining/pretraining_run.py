@@ -15,8 +15,9 @@ from SarcopeniaTraining.checkpoints import provenance
 from SarcopeniaTraining.cohort import Cohort
 from SarcopeniaTraining.encoders import save_encoder
 from SarcopeniaTraining.machine import use_machine
+from SarcopeniaTraining.presets import preset_difference
 from SarcopeniaTraining.pretraining import Pretraining, Surroundings, train
-from SarcopeniaTraining.pretraining_preset import WORDS, PretrainPreset
+from SarcopeniaTraining.pretraining_preset import PretrainPreset
 from SarcopeniaTraining.progress import TrainingProgress
 from SarcopeniaTraining.schedule import Schedule
 from SarcopeniaTraining.unlabelled_volumes import VolumeCache, cached_volumes
@@ -116,8 +117,7 @@ def _claim(plan: PretrainingPlan) -> None:
         write_whole(path, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())
         return
     held = _read(path)
-    keys = sorted({*mine, *held["preset"]} - {*WORDS})
-    other = [f"preset: {key}" for key in keys if mine.get(key) != held["preset"].get(key)]
+    other = preset_difference(mine, held["preset"])
     other += ["cohort"] if held["cohort"]["digest"] != plan.cohort.digest else []
     if other:
         raise OutputError(

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaAssessLib.model_file import file_sha256, write_whole
 from SarcopeniaTraining.checkpoints import provenance
+from SarcopeniaTraining.presets import preset_difference
 from SarcopeniaTraining.splits import read_splits, write_splits
 
 if TYPE_CHECKING:
     from SarcopeniaTraining.folds import FoldsPlan
 
 SCHEMA, RUN, SPLITS = "sarcopenia-run/1", "run.json", "splits.json"
-_WORDS = ("command", "cost", "expected")
-"""What a preset says of itself; it changes no weight."""
 
 
 def claim_run(plan: FoldsPlan, tell: Callable[[str], None]) -> None:
@@ -82,12 +81,7 @@ def _encoder(plan: FoldsPlan) -> dict[str, Any] | None:
 
 
 def _compare(plan: FoldsPlan, held: Mapping[str, Any]) -> None:
-    mine, theirs = plan.preset.to_mapping(), held["preset"]
-    other = [
-        f"preset: {key}"
-        for key in sorted({*mine, *theirs})
-        if key not in _WORDS and mine.get(key) != theirs.get(key)
-    ]
+    other = preset_difference(plan.preset.to_mapping(), held["preset"])
     encoder = None if plan.encoder is None else file_sha256(plan.encoder)
     held_encoder = held["encoder"] and held["encoder"]["sha256"]
     different = {

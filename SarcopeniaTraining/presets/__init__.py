@@ -15,6 +15,8 @@ from SarcopeniaAssessLib.preprocessing import SlabPreset
 
 Kind = Literal["finetune", "pretrain"]
 _SMALL = "finetune/small.json"
+WORDS = ("command", "cost", "expected")
+"""What a preset says of itself; it changes no weight."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,13 @@ def number(value: object) -> bool:
 def whole(value: object, least: int) -> bool:
     """Whether a field is a whole number of at least that."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def preset_difference(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """`preset (a, b)` for fields that two presets have otherwise; none if they train the same."""
+    keys = sorted({*mine, *theirs} - {*WORDS})
+    other = [key for key in keys if mine.get(key) != theirs.get(key)]
+    return [f"preset ({', '.join(other)})"] if other else []
 
 
 def preset_names(kind: Kind = "finetune") -> list[str]:
