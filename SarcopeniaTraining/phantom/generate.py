@@ -9,14 +9,12 @@ from SarcopeniaAssessLib.geometry import CanonicalAxes
 from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates, ring_coordinates
 from SarcopeniaTraining.phantom.back import paint_back, paint_midline_ligament, paint_spine
+from SarcopeniaTraining.phantom.chest import Ribs, paint_latissimus, paint_ribs
 from SarcopeniaTraining.phantom.painting import Canvas
 from SarcopeniaTraining.phantom.scanner import Scanner, expose, paint_table
 from SarcopeniaTraining.phantom.trunk import (
-    Ribs,
     Wall,
-    paint_latissimus,
     paint_rectus,
-    paint_ribs,
     paint_skin_and_fat,
     paint_wall,
 )
