@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaAssessLib.smit import SmitConfig, build_smit
+from SarcopeniaAssessLib.spine_unet import SPINE_KIND, SpineUnetConfig, build_spine_unet
 from SarcopeniaAssessLib.unet import UnetConfig, build_unet
 
 if TYPE_CHECKING:
@@ -145,8 +146,18 @@ def _build_unet(architecture: Mapping[str, Any]) -> Any:
     return build_unet(UnetConfig.from_mapping({k: v for k, v in architecture.items() if k != "kind"}))
 
 
+def _build_spine(architecture: Mapping[str, Any]) -> Any:
+    return build_spine_unet(
+        SpineUnetConfig.from_mapping({k: v for k, v in architecture.items() if k != "kind"})
+    )
+
+
 # A new kind of network is one line here: fields of `architecture` → a torch module with `slice_logits`.
-ARCHITECTURES: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {"smit": _build_smit, "unet": _build_unet}
+ARCHITECTURES: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "smit": _build_smit,
+    "unet": _build_unet,
+    SPINE_KIND: _build_spine,
+}
 
 
 def file_sha256(path: Path) -> str:
