@@ -1,0 +1,170 @@
+"""Above and below the abdomen: ribs and lung bases, iliac wings and gluteal muscles, arms."""
+
+import numpy as np
+
+from SarcopeniaTraining.second_family.contours import (
+    Array,
+    Stations,
+    closed,
+    mirrored,
+    normals,
+    open_path,
+    sheet,
+    smooth_step,
+)
+from SarcopeniaTraining.second_family.frame import Frame, Stage
+from SarcopeniaTraining.second_family.tissue import Tissue
+from SarcopeniaTraining.second_family.wall import HalfWall
+
+_ILIUM: Stations = {
+    -1.35: [(86, -34), (91, -27), (97, -18), (101, -10), (104, -2)],
+    -2: [(62, -46), (76, -36), (94, -18), (108, 4), (115, 26)],
+    -3: [(50, -56), (60, -40), (78, -16), (98, 10), (112, 38)],
+    -4: [(54, -50), (64, -32), (80, -10), (98, 14), (110, 40)],
+    -5: [(66, -26), (74, -14), (86, 0), (96, 16), (103, 34)],
+    -6.5: [(76, -14), (84, -4), (94, 6), (100, 16), (104, 26)],
+}
+_ILIUM_MM = {
+    -1.35: (2, 2, 2, 2, 2),
+    -2: (8, 6, 5, 6, 9),
+    -3: (13, 12, 7, 6, 11),
+    -4: (12, 14, 8, 7, 12),
+    -5: (14, 18, 20, 16, 13),
+    -6.5: (18, 26, 30, 28, 20),
+}
+_RIB_REACH = {1: 0.6, 2: 1.1, 3: 2.3, 4: 4.0, 5: 5.6, 6: 6.6, 7: 7.0}
+"""How far round the wall a rib reaches, in the wall's control points, by its vertebra's level."""
+
+
+def ribs_and_lungs(frame: Frame, half: HalfWall, rng: np.random.Generator) -> None:
+    """Ribs that run round and down, and the lung's base behind them."""
+    samples = np.linspace(0, 9, half.path.shape[1])
+    for vertebra in frame.column.vertebrae:
+        order = round(vertebra.number - 29)
+        if not vertebra.rib:
+            continue
+        slope = 13.0 * frame.person.skeleton
+        reach = _RIB_REACH[int(np.clip(order, 1, 7))]
+        middle = (vertebra.middle_mm + 4 - frame.z_mm) / slope - 0.9
+        low = np.clip(middle - 0.55, -0.9, reach)
+        high = np.clip(middle + 0.55, -0.9, reach)
+        visible = (high - low > 0.15) & (high > 0.05)
+        share = np.linspace(0, 1, 16)
+        q = np.clip(low[:, None] + (high - low)[:, None] * share, 0, 9)
+        path = np.stack([_resample(half.path[..., axis], samples, q) for axis in (0, 1)], axis=-1)
+        out = np.stack([_resample(half.outward[..., axis], samples, q) for axis in (0, 1)], axis=-1)
+        thick = 3.6 * np.sqrt(np.clip(1 - (2 * share - 1) ** 2, 0.05, 1))[None, :] + 0 * q
+        for label, fraction in ((Tissue.RIB_CORTEX, 1.0), (Tissue.RIB_MARROW, 0.6)):
+            band = sheet(path, out, 3.6 - fraction * thick, 3.6 + fraction * thick)
+            frame.put(Stage.OUTER, label, half.out(band), visible)
+    depth = frame.stations({6: 62.0, 5: 46.0, 4: 26.0, 3.2: 9.0, 2.6: 0.0, 0: 0.0}) + rng.normal(0, 4)
+    q = samples[None, :]
+    profile = (
+        np.clip(depth, 0, None)[:, None]
+        * (1 - smooth_step(q, 0.5, 4.5))
+        * (0.6 + 0.4 * smooth_step(q, 0, 1.0))
+    )
+    lung = sheet(half.path, half.outward, -profile - 3.0, 0 * profile - 1.0)
+    frame.put(Stage.VISCERA, Tissue.LUNG, half.out(lung), depth > 1.5)
+    crus = sheet(half.path, half.outward, -profile - 5.0, -profile - 2.5)
+    frame.put(Stage.VISCERA, Tissue.CRUS, half.out(crus[:, :]), frame.level > 2.4)
+
+
+def _resample(values: Array, samples: Array, q: Array) -> Array:
+    return np.stack([np.interp(q[n], samples, values[n]) for n in range(len(values))])
+
+
+def pelvis(frame: Frame, rng: np.random.Generator) -> Array:
+    """Iliac wings, iliacus and gluteal muscles; returns their outer points (both sides) for the skin."""
+    person, level = frame.person, frame.level
+    visible = level < -1.36
+    controls = frame.stations(_ILIUM)
+    path = open_path(controls, np.linspace(0, 4, 33))
+    outward = -normals(path)
+    ends = np.sqrt(np.clip(1 - np.linspace(-1, 1, 33) ** 6, 0, 1))[None, :]
+    size = frame.stations(_ILIUM_MM)
+    thick = open_path(np.stack([size, size], axis=-1), np.linspace(0, 4, 33))[..., 0] * ends
+    area = person.muscle**0.7
+    u = np.linspace(0, 1, 33)[None, :]
+    deep = frame.stations({-1.35: 0.0, -2: 12.0, -3: 27.0, -4: 36.0, -6: 40.0})[:, None] * area
+    medius = deep * np.sin(np.pi * np.clip(0.10 + 0.86 * u, 0, 1)) ** 0.7
+    inner = frame.stations({-1.35: 0.0, -2: 8.0, -3: 15.0, -4: 17.0, -6: 14.0})[:, None] * area
+    iliacus = inner * np.sin(np.pi * np.clip(0.02 + 0.9 * u, 0, 1)) ** 0.8
+    maximus = (
+        frame.stations({-2.3: 0.0, -3: 16.0, -4: 30.0, -6: 42.0})[:, None]
+        * area
+        * np.clip(1.15 - 1.2 * u, 0, 1)
+    )
+    outer = []
+    for sign in (1, -1):
+
+        def out(points: Array, sign: int = sign) -> Array:
+            return frame.on_spine(
+                (points if sign > 0 else mirrored(points))
+                - frame.spine / person.skeleton * np.array([0.7, 0.65])
+            )
+
+        gap = 1.5 + 3 * person.fattiness
+        put = frame.put
+        put(
+            Stage.INNER,
+            Tissue.INTERMUSCULAR_FAT,
+            out(sheet(path, outward, -iliacus, thick + medius + gap)),
+            visible,
+        )
+        put(Stage.INNER, Tissue.GLUTEUS, out(sheet(path, outward, thick + 0.6, thick + medius)), visible)
+        place = thick + medius + gap
+        put(
+            Stage.INNER,
+            Tissue.GLUTEUS,
+            out(sheet(path[:, :26], outward[:, :26], place[:, :26], (place + maximus)[:, :26])),
+            level < -2.4,
+        )
+        put(Stage.INNER, Tissue.ILIACUS, out(sheet(path, outward, -iliacus, -0.4 + 0 * thick)), visible)
+        put(Stage.INNER, Tissue.PELVIS_CORTEX, out(sheet(path, outward, 0 * thick, thick)), visible)
+        put(
+            Stage.INNER,
+            Tissue.PELVIS_MARROW,
+            out(sheet(path, outward, 1.6 + 0 * thick, np.maximum(thick - 1.6, 1.7))),
+            visible & (level < -1.8),
+        )
+        edge = out(path + outward * (place + maximus)[..., None])
+        outer.append(
+            np.where(visible[:, None, None], edge, frame.on_spine(np.array([[[sign * 40.0, -60.0]]])))
+        )
+    return np.concatenate(outer, axis=1)
+
+
+def arms(frame: Frame, half_width: float, rng: np.random.Generator) -> None:
+    """Arms beside the body: skin, fat, muscle, two bones (forearm) or one (upper arm)."""
+    if not frame.person.has("arms"):
+        return
+    for sign in (1, -1):
+        if rng.random() < 0.15:
+            continue
+        turn = np.linspace(0, 2 * np.pi, 10, endpoint=False)
+        circle = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+        wide = frame.stations({-5: 26.0, -2: 34.0, 1: 40.0, 4: 48.0}) * frame.person.skeleton
+        place = np.stack([sign * (half_width + wide + rng.uniform(4, 18)), -25 + 6 * frame.level], axis=-1)
+        shape = circle + rng.normal(0, 0.04, circle.shape)
+
+        def ring(
+            scale: float,
+            dx: float = 0,
+            dy: float = 0,
+            place: Array = place,
+            shape: Array = shape,
+            wide: Array = wide,
+        ) -> Array:
+            return closed(
+                shape[None] * wide[:, None, None] * scale * np.array([1, 1.05])
+                + place[:, None]
+                + np.array([dx, dy]),
+                40,
+            )
+
+        for label, scale in ((Tissue.SKIN, 1.0), (Tissue.SUBCUTANEOUS_FAT, 0.95), (Tissue.ARM_MUSCLE, 0.78)):
+            frame.put(Stage.OUTER, label, ring(scale))
+        for dx, dy in ((7, 6), (-8, -5)):
+            frame.put(Stage.OUTER, Tissue.ARM_BONE, ring(0.2, dx, dy), frame.level < 0.5)
+        frame.put(Stage.OUTER, Tissue.ARM_BONE, ring(0.26), frame.level >= 0.5)

@@ -1,0 +1,245 @@
+"""Solid organs: liver, gallbladder, spleen, kidneys, pancreas, stomach, bladder; ascites."""
+
+import numpy as np
+
+from SarcopeniaTraining.second_family.contours import Array, Stations, closed, grown
+from SarcopeniaTraining.second_family.frame import Frame, Stage
+from SarcopeniaTraining.second_family.tissue import Tissue
+
+# The outer side runs beyond the wall: the cavity cuts it, so that the organ lies against the wall.
+_LIVER: Stations = {
+    6: [(140, -60), (170, 20), (110, 130), (0, 140), (-70, 120), (-40, 70), (10, 20), (40, -60)],
+    4: [(150, -72), (172, 20), (110, 135), (0, 138), (-64, 112), (-44, 78), (4, 44), (40, -66)],
+    3: [(150, -70), (172, 20), (110, 130), (30, 130), (-20, 104), (-6, 60), (42, 14), (58, -58)],
+    2: [(148, -60), (172, 20), (128, 110), (80, 112), (42, 84), (46, 40), (74, 6), (84, -44)],
+    1: [(148, -46), (168, 8), (150, 66), (116, 84), (92, 60), (86, 26), (92, -4), (104, -38)],
+    0: [(148, -26), (164, 4), (150, 40), (128, 52), (112, 34), (106, 12), (110, -8), (124, -24)],
+}
+_SPLEEN: Stations = {
+    5: [(-140, -60), (-168, 0), (-140, 40), (-118, 24), (-104, -14), (-92, -50), (-100, -72)],
+    3: [(-140, -66), (-166, -10), (-146, 30), (-122, 26), (-104, -8), (-86, -40), (-92, -66)],
+    1: [(-140, -46), (-158, -14), (-146, 14), (-128, 16), (-112, 2), (-102, -20), (-108, -42)],
+}
+_KIDNEY = np.array(
+    [(26, 3), (20, 17), (7, 25), (-9, 25), (-21, 16), (-18, 7), (-10, 1), (-17, -7), (-22, -15), (-11, -24),
+     (6, -26), (20, -17)], dtype=float,
+)  # fmt: skip
+_SINUS = np.array([(8, 2), (5, 11), (-5, 12), (-20, 8), (-26, 0), (-20, -8), (-6, -11), (5, -9)], dtype=float)
+_PANCREAS: Stations = {
+    0.2: [(28, 40), (38, 44), (44, 40), (40, 32), (30, 30), (22, 33), (20, 36), (24, 39)],
+    1: [(20, 52), (34, 56), (46, 48), (44, 34), (32, 30), (18, 34), (12, 42), (14, 48)],
+    2: [(0, 62), (26, 64), (42, 52), (36, 42), (16, 48), (-20, 46), (-40, 44), (-30, 56)],
+    2.8: [(-20, 54), (0, 58), (8, 50), (-10, 44), (-40, 36), (-74, 24), (-84, 32), (-56, 48)],
+}
+
+
+def _tapered(frame: Frame, lowest: float, run: float) -> Array:
+    """Linear size of an organ that begins at a level and rounds off."""
+    result: Array = np.sqrt(np.clip((frame.level - lowest) / run, 0.0, 1.0))
+    return result
+
+
+def liver_and_spleen(frame: Frame, rng: np.random.Generator) -> None:
+    """Both, cut by the cavity; the liver's tip hangs to anywhere between L1 and L4."""
+    tip = float(np.clip(rng.normal(0.4, 0.6), -1.2, 1.6))
+    controls = frame.stations(_LIVER) + rng.normal(0, 3.5, (1, 8, 2))
+    size = _tapered(frame, tip, 1.1)
+    points = closed(grown(controls, np.maximum(size, 0.02), (138, 2)), 64)
+    frame.put(Stage.VISCERA, Tissue.LIVER, frame.front(points), size > 0.08)
+    for _ in range(22):
+        start = np.array([rng.uniform(20, 60), rng.uniform(30, 70), rng.uniform(60, 130)])
+        end = np.array([rng.uniform(70, 125), rng.uniform(-30, 90), start[2] - rng.uniform(-20, 50)])
+        _vessel(frame, start, end, (rng.uniform(2.0, 4.5), 1.0), Tissue.VEIN, rng)
+    if rng.random() < 0.8:
+        place = frame.front(np.array([[[84.0, 74.0]]]))[0, 0]
+        middle = np.array([place[0], place[1], (tip + 0.75) * 36])
+        line = middle + np.linspace(-1, 1, 12)[:, None] * np.array([4, 8, 22])
+        radii = 15 * np.sqrt(1 - np.linspace(-0.85, 0.97, 12) ** 2) * rng.uniform(0.5, 1.1)
+        frame.put_tube(Stage.VISCERA, line, radii + 1.2, np.full(12, Tissue.BOWEL_WALL, np.uint8))
+        frame.put_tube(Stage.VISCERA, line, radii, np.full(12, Tissue.GALLBLADDER, np.uint8))
+    low = float(rng.normal(1.1, 0.4))
+    size = _tapered(frame, low, 0.9)
+    points = closed(
+        grown(frame.stations(_SPLEEN) + rng.normal(0, 3, (1, 7, 2)), np.maximum(size, 0.02), (-134, -18)), 48
+    )
+    frame.put(Stage.VISCERA, Tissue.SPLEEN, frame.front(points), size > 0.08)
+
+
+def _vessel(
+    frame: Frame,
+    start: Array,
+    end: Array,
+    radii_mm: tuple[float, float],
+    label: int,
+    rng: np.random.Generator,
+) -> None:
+    """A tapering tube from one point to another, a little curved; reference coordinates."""
+    share = np.linspace(0, 1, max(int(np.linalg.norm(end - start) / 2.0), 3))
+    line = start + (end - start) * share[:, None]
+    line = line + np.sin(share * np.pi)[:, None] * rng.normal(0, 5, 3)
+    line[:, :2] = frame_at(frame, line)
+    radii = radii_mm[0] + (radii_mm[1] - radii_mm[0]) * share
+    frame.put_tube(Stage.VISCERA, line, radii, np.full(len(share), label, dtype=np.uint8))
+
+
+def frame_at(frame: Frame, line: Array) -> Array:
+    """The front mapping for points (n, 3) that lie on no particular slice."""
+    person = frame.person
+    away = np.clip((line[:, 1] + 40) / 50, 0, 1)
+    x = line[:, 0] * (person.skeleton + (person.waist - person.skeleton) * away)
+    scale = np.where(line[:, 1] > -20, person.depth, person.skeleton)
+    return np.stack([x, -20 + (line[:, 1] + 20) * scale], axis=-1)
+
+
+def kidneys(frame: Frame, rng: np.random.Generator) -> None:
+    """Both kidneys in their own fat, with sinus, pyramids and now and then a cyst."""
+    person = frame.person
+    for sign in (1, -1):
+        middle = (0.75 if sign > 0 else 1.0) + rng.normal(0, 0.3)
+        half = 54 * rng.normal(1, 0.08) * person.skeleton
+        height = (frame.z_mm - middle * 36 * person.skeleton) / half
+        inside = np.clip(1 - height**2, 0, 1)
+        x = (
+            sign * (64 - 9 * height) * (0.5 * person.skeleton + 0.5 * person.waist)
+            + sign * 2 * person.fattiness
+        )
+        y = 3 - 11 * height + 4 * person.depth
+        turn = np.deg2rad(28 + rng.normal(0, 10)) * np.ones_like(height)
+        place = np.stack([x, y], axis=-1) + frame.spine[:, 0] * 0.5
+        size = np.maximum(np.sqrt(inside), 0.02) * rng.normal(1.0, 0.06) * person.skeleton
+
+        def at(
+            shape: Array, scale: Array, sign: int = sign, turn: Array = turn, place: Array = place
+        ) -> Array:
+            c, s = np.cos(turn), np.sin(turn)
+            rotated = np.stack([shape[:, 0] * c[:, None] - shape[:, 1] * s[:, None],
+                                shape[:, 0] * s[:, None] + shape[:, 1] * c[:, None]], axis=-1)  # fmt: skip
+            rotated[..., 0] *= sign
+            result: Array = rotated * scale[:, None, None] + place[:, None]
+            return result
+
+        near = np.abs(height) < 1.12
+        frame.put(
+            Stage.VISCERA, Tissue.VISCERAL_FAT, closed(at(_KIDNEY * 1.35, np.maximum(size, 0.3)), 40), near
+        )
+        shape = _KIDNEY + rng.normal(0, 1.0, _KIDNEY.shape)
+        solid = np.where(
+            np.abs(height)[:, None, None] > 0.62, at(_KIDNEY * 0.95 + [1, 0], size), at(shape, size)
+        )
+        frame.put(Stage.VISCERA, Tissue.KIDNEY_CORTEX, closed(solid, 48), inside > 0.01)
+        for angle in np.linspace(-2.2, 2.2, 7) + rng.normal(0, 0.1, 7):
+            spot = np.array([(14.5 * np.cos(angle), 15.5 * np.sin(angle))]) + 4.6 * _circle(8)
+            frame.put(Stage.VISCERA, Tissue.KIDNEY_MEDULLA, closed(at(spot, size), 14), inside > 0.3)
+        sinus = _SINUS + rng.normal(0, 1.2, _SINUS.shape)
+        open_part = size * np.clip((0.75 - np.abs(height)) / 0.35, 0.02, 1)
+        frame.put(Stage.VISCERA, Tissue.VISCERAL_FAT, closed(at(sinus, open_part), 28), np.abs(height) < 0.72)
+        frame.put(
+            Stage.VISCERA,
+            Tissue.RENAL_SINUS,
+            closed(at(sinus * 0.42 + [-5, 0], open_part), 20),
+            np.abs(height) < 0.45,
+        )
+        if person.has("kidney_cyst") and rng.random() < 0.7:
+            radius = float(rng.uniform(8, 26))
+            centre = np.array(
+                [[sign * 78 * person.skeleton, rng.uniform(-8, 22), middle * 36 + rng.uniform(-40, 25)]]
+            )
+            frame.put_tube(Stage.VISCERA, centre, np.array([radius]), np.array([Tissue.CYST], np.uint8))
+
+
+def _circle(points: int) -> Array:
+    turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    return np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+
+
+def upper_organs(frame: Frame, rng: np.random.Generator) -> None:
+    """Pancreas, duodenum and stomach."""
+    person, level = frame.person, frame.level
+    controls = frame.stations(_PANCREAS) + rng.normal(0, 1.6, (1, 8, 2))
+    ends = np.clip(np.minimum((level - 0.1) / 0.4, (2.9 - level) / 0.4), 0, 1)
+    points = closed(grown(controls, np.maximum(np.sqrt(ends), 0.02), controls.mean(axis=1)), 40)
+    frame.put(Stage.VISCERA, Tissue.PANCREAS, frame.front(points), ends > 0.02)
+    duodenum = np.array([(40, 66, 62), (54, 52, 50), (58, 34, 30), (56, 28, 8), (44, 28, -8), (18, 40, -12),
+                         (-8, 42, -8), (-26, 44, 6), (-34, 54, 24)], dtype=float)  # fmt: skip
+    tube(frame, duodenum, 11.0, rng, content=(Tissue.BOWEL_FLUID, Tissue.COLLAPSED_BOWEL), wall_mm=2.4)
+    stomach = np.array(
+        [
+            (-74, 20, 150),
+            (-84, 40, 124),
+            (-78, 70, 96),
+            (-60, 88, 72),
+            (-24, 92, 54),
+            (14, 84, 56),
+            (36, 70, 64),
+        ],
+        dtype=float,
+    )
+    stomach[:, 2] += rng.normal(0, 12)
+    size = float(rng.uniform(18, 36))
+    tube(
+        frame,
+        stomach,
+        size,
+        rng,
+        content=(Tissue.GASTRIC_CONTENT, Tissue.BOWEL_FLUID),
+        wall_mm=4.0,
+        taper=True,
+    )
+    if person.has("ascites"):
+        return
+
+
+def tube(  # noqa: PLR0913 - a tube is its line, size, content and wall
+    frame: Frame,
+    line: Array,
+    radius_mm: float,
+    rng: np.random.Generator,
+    *,
+    content: tuple[int, ...],
+    wall_mm: float,
+    taper: bool = False,
+    haustra: float = 0.12,
+    gas: float = 0.3,
+    wall: int = Tissue.BOWEL_WALL,
+) -> None:
+    """A hollow organ along a line through control points (n, 3), reference coordinates.
+
+    First its wall over the whole length, then its lumen; gas lies in front of fluid.
+    """
+    from scipy.interpolate import CubicSpline
+
+    length = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
+    count = max(int(length / 3.0), 6)
+    where = np.linspace(0, len(line) - 1, count)
+    path = CubicSpline(np.arange(len(line)), line, axis=0)(where)
+    path[:, :2] = frame_at(frame, path)
+    path[:, 2] *= frame.person.skeleton
+    phase = rng.uniform(0, 6.28)
+    share = np.linspace(0, 1, count)
+    radii = radius_mm * (
+        1 + haustra * np.sin(share * length / 36 * 6.28 + phase) + 0.10 * _wander(rng, count)
+    )
+    if taper:
+        radii = radii * (0.45 + 0.55 * np.sin(np.pi * np.clip(share * 0.85 + 0.12, 0, 1)))
+    radii = np.maximum(radii, 4.5)
+    inner = np.maximum(radii - wall_mm, 0.8)
+    parts = np.clip((share * max(1, length / 90) + rng.uniform(0, 9)).astype(int), 0, 99)
+    labels = np.array([rng.choice(content) for _ in range(100)], dtype=np.uint8)[parts]
+    filled = np.array([rng.random() < gas for _ in range(100)])[parts]
+    frame.put_tube(Stage.VISCERA, path, radii, np.full(count, wall, dtype=np.uint8))
+    empty = labels == Tissue.COLLAPSED_BOWEL
+    frame.put_tube(Stage.VISCERA, path, np.where(empty, inner * 0.8, inner), labels)
+    if filled.any():
+        deep = rng.uniform(0.15, 0.85)
+        bubble = path.copy()
+        bubble[:, 1] += inner * (1 - deep)
+        frame.put_tube(
+            Stage.VISCERA, bubble[filled], inner[filled] * deep, np.full(filled.sum(), Tissue.GAS, np.uint8)
+        )
+
+
+def _wander(rng: np.random.Generator, count: int) -> Array:
+    """Smooth noise of unit size along a tube."""
+    coarse = rng.standard_normal(count // 5 + 4)
+    result: Array = np.interp(np.arange(count), np.arange(len(coarse)) * 5.0, coarse)
+    return result
