@@ -48,7 +48,7 @@ def hu_table(person: Person, protocol: Protocol, rng: np.random.Generator) -> Fl
     ):  # fmt: skip
         table[label] += added * strength
     marrow = (
-        float(np.clip(rng.normal(215 - 2.0 * (person.age_years - 30), 32), 40, 330)) * _BONE[protocol.kvp]
+        float(np.clip(rng.normal(195 - 1.9 * (person.age_years - 30), 32), 40, 330)) * _BONE[protocol.kvp]
     )
     cortex = rng.uniform(480, 720) * _BONE[protocol.kvp]
     for number in VERTEBRAE:
@@ -111,9 +111,11 @@ def textured(
     hu += shares.mottled * (28 * fine + 22 * broad - 420 * bubbles)
     rest = np.clip(1 - shares.muscle - shares.bone - shares.fat, 0, 1) * (shares.hu > -300)
     hu += rest * (3.0 * broad + 2.0 * fine)
-    haze = 3.5 * broad + 2.0 * fine + 16 * np.clip(streaks - 1.7, 0, 2)
+    net = voxels.field((2.6, 2.6, 4.0))
+    ridges = np.clip(0.22 - np.abs(net), 0, None) / 0.22
+    haze = 3.5 * broad + 2.0 * fine + 14 * ridges * np.clip(broad + 0.2, 0, 1.5)
     if person.has("oedema"):
-        haze = haze + 45 * np.clip(0.5 + 0.55 * streaks + 0.5 * broad, 0, 1.6)
+        haze = haze + np.clip(0.6 + 0.6 * broad, 0, 1.6) * (25 + 45 * ridges)
     result: Float32 = (hu + shares.fat * haze).astype(np.float32)
     return result
 
@@ -121,7 +123,7 @@ def textured(
 def _marbling(person: Person, fine: Float32, streaks: Float32, broad: Float32) -> Float32:
     """HU added to muscle: fat where correlated noise passes a threshold that falls with fattiness."""
     mixed = (0.55 * fine + 0.75 * streaks + 0.55 * broad) / 1.08
-    limit = 2.7 - 2.1 * person.fattiness
-    fat = np.clip((mixed - limit) / 0.9, 0, 1)
+    limit = 2.4 - 2.3 * person.fattiness
+    fat = np.clip((mixed - limit) / 1.5, 0, 0.95)
     result: Float32 = -fat * (person.muscle_hu + 85) + 2.5 * broad + 2.5 * fine - 9 * person.fattiness
     return result

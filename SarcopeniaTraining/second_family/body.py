@@ -27,7 +27,7 @@ def build(person: Person, z_mm: Array, rng: np.random.Generator) -> tuple[Frame,
         vertebrae.sacrum(frame)
     _screws(frame, rng)
     bowel.hernia(frame, rng)
-    tip = frame.on_spine(np.repeat([[(0.0, -74.0), (-6.0, -73.0), (6.0, -73.0)]], len(z_mm), axis=0))
+    tip = frame.on_spine(np.repeat([[(0.0, -79.0), (-6.0, -78.0), (6.0, -78.0)]], len(z_mm), axis=0))
     outer, under = wall.skin(frame, np.concatenate([*envelope, tip], axis=1), rng)
     _wrap(frame, outer, under, rng)
     return frame, outer

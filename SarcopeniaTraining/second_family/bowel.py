@@ -43,7 +43,7 @@ def small_bowel(frame: Frame, rng: np.random.Generator) -> None:
     fluid = [Tissue.COLLAPSED_BOWEL, Tissue.COLLAPSED_BOWEL, Tissue.BOWEL_FLUID]
     if person.has("bowel_contrast"):
         fluid = [Tissue.ORAL_CONTRAST, Tissue.ORAL_CONTRAST, Tissue.COLLAPSED_BOWEL]
-    for _ in range(int(rng.integers(11, 20))):
+    for _ in range(int(rng.integers(16, 28))):
         count = int(rng.integers(5, 9))
         left = rng.random() < 0.58
         home = np.array([rng.uniform(-92, 10) if left else rng.uniform(-10, 84), rng.uniform(40, 78), 0.0])

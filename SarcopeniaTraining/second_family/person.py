@@ -82,7 +82,7 @@ class Person:
         height = float(np.clip(rng.normal(mean, spread), 145, 203))
         bmi = float(np.clip(rng.lognormal(np.log(26.0), 0.19), 15.5, 46))
         old = (age - 50) / 40
-        muscle = float(np.clip(rng.normal(1.04 - 0.17 * old + 0.012 * (bmi - 26), 0.15), 0.42, 1.5))
+        muscle = float(np.clip(rng.normal(1.0 - 0.17 * old + 0.010 * (bmi - 26), 0.15), 0.42, 1.4))
         visceral = float(
             np.clip(rng.normal((bmi - 25) / 9 + (0.25 if sex == "male" else -0.15), 0.35), -1.0, 2.2)
         )
@@ -99,8 +99,8 @@ class Person:
             skeleton=skeleton,
             muscle=muscle * (1.0 if sex == "male" else 0.80),
             wall=float(np.clip(rng.normal(1, 0.14), 0.7, 1.35)) * (1 - 0.10 * old),
-            waist=float(np.clip(0.93 + 0.13 * visceral + rng.normal(0, 0.035), 0.76, 1.3)) * skeleton**0.7,
-            depth=float(np.clip(0.92 + 0.27 * visceral + rng.normal(0, 0.07), 0.55, 1.65)) * skeleton**0.7,
+            waist=float(np.clip(0.885 + 0.12 * visceral + rng.normal(0, 0.035), 0.76, 1.3)) * skeleton**0.7,
+            depth=float(np.clip(1.02 + 0.27 * visceral + rng.normal(0, 0.07), 0.55, 1.65)) * skeleton**0.7,
             subcutaneous_mm=_subcutaneous(float(under), sex, rng),
             fattiness=fat,
             muscle_hu=float(np.clip(rng.normal(60 - 9 * max(old, -0.7), 4.0), 40, 70)),

@@ -48,7 +48,7 @@ def furniture(hu: Float32, person: Person, bench: Bench, rng: np.random.Generato
         share = np.clip(0.5 + (thick / 2 - np.abs(y - (top - depth))) / pixel, 0, 1)
         return share * (np.abs(x) < 235) * value
 
-    extra = line(4, 8, 75 + 50 * rng.random()) + line(14, 2.0, 750) + line(45, 2.0, 600) + line(29, 30, 50)
+    extra = line(4, 8, 90 + 60 * rng.random()) + line(14, 2.4, 1050) + line(44, 2.4, 900) + line(29, 28, 60)
     if person.has("blanket"):
         wave = 3 * np.sin(x / rng.uniform(14, 30)) + 2 * np.sin(x / 9.0 + 1)
         rim = np.sqrt(np.clip(1 - (x / (bench.half_width_mm + 14)) ** 2, 0, 1))

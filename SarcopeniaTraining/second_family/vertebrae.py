@@ -120,7 +120,7 @@ def _vertebra(frame: Frame, vertebra: Vertebra, size: Array, long: float) -> Non
     drawing = _Drawing(
         frame, vertebra, (away - tilt * 30 * skeleton) / vertebra.segment_mm, _arch_scale(order)
     )
-    drawing.both(_PEDICLE, 0.0, 0.36, 0.55)
+    drawing.both(_PEDICLE, -0.10, 0.38, 0.6)
     drawing.both(_SUPERIOR, 0.22, 0.66)
     drawing.both(_INFERIOR, -0.78, -0.30)
     drawing.both(_LAMINA, -0.46, 0.20, 0.45)
@@ -130,10 +130,10 @@ def _vertebra(frame: Frame, vertebra: Vertebra, size: Array, long: float) -> Non
         process = process * np.array([1.18, 1.0]) + np.array([-2, 2.0])
         drawing.both(process, -0.45, 0.30, 0.7)
     else:
-        drawing.both(process, -0.05, 0.27, 0.5)
+        drawing.both(process, -0.10, 0.27, 0.55)
     spinous = _SPINOUS.copy()
     reach = (0.62 if vertebra.is_lowest_lumbar else 0.9 if order < 0 else 1.0) * long
-    spinous[:, 1] = -38 + (spinous[:, 1] + 38) * reach
+    spinous[:, 1] = -38 + (spinous[:, 1] + 38) * reach * 1.12
     drop = -0.12 if order >= 3 else 0.0
     drawing.part(spinous, -0.62 + 2 * drop, 0.02 + drop, 0.6)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from SarcopeniaTraining.second_family.contours import (
     Array,
@@ -127,7 +127,7 @@ _RECTUS = {5: 0.6, 4: 0.75, 3: 0.9, 2: 0.95, 1: 1.0, 0: 1.0, -1: 1.05, -2: 1.1, 
 _LATISSIMUS = {5: 1.2, 4: 1.1, 3: 1.0, 2: 0.85, 1: 0.6, 0: 0.3, -0.6: 0.0, -5: 0}
 _INTERCOSTAL = {5: 1, 3.5: 1.0, 2.6: 0.9, 1.7: 0, -5: 0}
 _FIRST_FIBRE = {5: 0, 0: 0, -1: 0.2, -1.6: 1.2, -2: 2.4, -3: 3.2, -5: 4.0}
-_THICKNESS_MM = {"male": (4.6, 10.2, 7.6, 11.8), "female": (3.6, 8.0, 6.2, 9.6)}
+_THICKNESS_MM = {"male": (4.1, 9.2, 6.9, 10.6), "female": (3.1, 7.0, 5.5, 8.6)}
 """Transversus, internal and external oblique, rectus at L3 where they are thickest, young adults."""
 
 _SAMPLES = np.linspace(0.0, 9.0, 91)
@@ -256,14 +256,13 @@ def _rectus(frame: Frame, rng: np.random.Generator, side: int) -> Array:
     """Thickness of the rectus at the samples: a flat lens that ends short of the middle line."""
     person, q = frame.person, _SAMPLES[None, :]
     state = np.random.default_rng(int(person.age_years * 1000 + abs(person.asymmetry) * 1e6))
-    apart = 0.03 + 0.20 * state.random() ** 3 + (0.35 if state.random() < 0.12 else 0)
+    apart = 0.03 + 0.12 * state.random() ** 3 + (0.35 if state.random() < 0.12 else 0)
     size = _THICKNESS_MM[person.sex][3] * (person.muscle / (1 if person.sex == "male" else 0.8)) ** 0.85
     size *= (1 + side * person.asymmetry) * float(state.normal(1, 0.1))
     low = 6.75 + 0.25 * state.random()
     edge = frame.stations({5: 0.5, 2: 0.2, 0: 0.0, -3: 0.5, -5: 1.0})[:, None]
-    lens = smooth_step(q, low, low + 0.9) ** 0.8 + np.zeros_like(edge)
-    lens = np.where(q < low + edge, 0, lens)
-    lens = lens * (1 - smooth_step(q + 0 * edge, 8.82 - apart, 9.0 - apart))
+    share = np.clip((q - low - edge) / (9 - apart - low - edge), 0, 1)
+    lens = (1 - np.abs(2 * share**1.25 - 1) ** 2.6) ** 0.62
     uneven = 1 + 0.10 * _noise_along(rng, frame, q.size, 6)
     result: Array = size * frame.stations(_RECTUS)[:, None] * np.maximum(lens, 0) * uneven
     return result
@@ -318,7 +317,8 @@ def skin(frame: Frame, envelope: Array, rng: np.random.Generator) -> tuple[Array
             [angle[index][order] - 2 * np.pi, angle[index][order], angle[index][order] + 2 * np.pi]
         )
         outline[index] = np.interp(bins, turns, np.tile(radius[index][order], 3))
-    outline = gaussian_filter1d(outline, 2.6, axis=1, mode="wrap")
+    outline = maximum_filter1d(outline, 9, axis=1, mode="wrap")
+    outline = gaussian_filter1d(outline, 4.0, axis=1, mode="wrap")
     front, side, back = person.subcutaneous_mm
     ahead, behind = np.clip(np.cos(bins), 0, 1), np.clip(-np.cos(bins), 0, 1)
     fat = front * ahead**1.5 + back * behind**1.5 + side * (1 - ahead**1.5 - behind**1.5)
@@ -342,5 +342,6 @@ def _lying(points: Array, frame: Frame, above_mm: float) -> Array:
     lowest = points[..., 1].min(axis=1, keepdims=True)
     table = np.quantile(lowest, 0.15) + 0.35 * min(frame.person.subcutaneous_mm[2], 25) + above_mm
     over = points[..., 1] - table
-    pressed = np.where(over < 6, 6 * np.exp(np.clip(over - 6, -60, 0) / 9), over)
+    soft = 15.0
+    pressed = np.where(over < soft, soft * np.exp(np.clip(over - soft, -90, 0) / soft), over)
     return np.stack([points[..., 0], table + pressed], axis=-1)
