@@ -206,7 +206,7 @@ def _bands(axis: Axes, bands: Sequence[Band], limits: tuple[float, float], *, na
         low, high = max(band.low_mm, limits[0] - 3), min(band.high_mm, limits[1] + 3)
         if low >= high:
             continue
-        axis.axvspan(low, high, color=GREY, alpha=0.14, linewidth=0)
+        axis.axvspan(low, high, color=GREY, alpha=0.14, linewidth=0, zorder=0)
         if named:
             where = axis.get_xaxis_transform()
             axis.text((low + high) / 2, 0.04, band.name, transform=where, ha="center", color=INK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,37 @@ from typing import Any
 import click
 
 _ONLY_FOLDS = ("cohort", "beside", "all_checkpoints")
-_ONLY_MODELS = ("ct", "publish")
+_ONLY_MODELS = ("ct", "publish", "held_out", "out")
 
 
 @dataclass(frozen=True)
 class ModelScoring:
-    """How a single model is scored: held-out phantoms, perhaps a CT, perhaps published."""
+    """How a single model is scored: on phantoms of either family, perhaps a CT, perhaps published.
 
-    phantoms: int
-    first_seed: int
+    Attributes
+    ----------
+    phantoms, first_seed:
+        Of the family that training draws from; `None` is 50, or none where `held_out` scans are scored.
+    held_out, jobs, out:
+        Scans of the other family, processes, and where rows, tables and pictures go.
+    ct:
+        CT and mask.
+    """
+
+    phantoms: int | None
+    first_seed: int | None
+    held_out: int
+    jobs: int | None
+    out: Path | None
     ct: tuple[Path, Path] | None
     publish: str | None
+
+    @property
+    def of_own_family(self) -> int:
+        """Phantoms of the family that training draws from."""
+        if self.phantoms is not None:
+            return self.phantoms
+        return 0 if self.held_out else 50
 
 
 @click.command()
@@ -38,10 +59,27 @@ class ModelScoring:
 @click.option(
     "--all-checkpoints", is_flag=True, help="Show too what choosing the checkpoint on test would have given."
 )
-@click.option("--jobs", type=click.IntRange(1), help="Processes that score folds. Default: one a processor.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes that score. Default: one a processor.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda[:N] or mps, for folds.")
-@click.option("--phantoms", default=50, show_default=True, help="Of a model: held-out phantoms to score.")
-@click.option("--first-seed", default=2_000_000, show_default=True, help="Of a model: the first of them.")
+@click.option(
+    "--phantoms",
+    type=click.IntRange(0),
+    help="Of a model: phantoms to score that no training drew. Default: 50, with --held-out none.",
+)
+@click.option(
+    "--held-out",
+    type=click.IntRange(0),
+    default=0,
+    help="Of a model: scans of the second family to assess, by group of patients and scans; needs --out.",
+)
+@click.option(
+    "--first-seed", type=click.IntRange(0), help="Of either. Default: 2000000 of phantoms, 5000000 held out."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Of a model: folder for rows, tables and pictures; a run that was stopped goes on there.",
+)
 @click.option(
     "--ct",
     nargs=2,
@@ -59,8 +97,9 @@ def evaluate(run: str, as_json: bool, debug: bool, **options: Any) -> None:
 
     A folder of folds (`sarcopenia finetune COHORT`) gives Tables 3 and 4, agreement statistics and
     figures in RUN/evaluation; every test patient is scored once, and a killed evaluation goes on. A
-    model's name, a .safetensors file or the folder of a training on drawn slabs is scored on held-out
-    phantoms.
+    model's name, a .safetensors file or the folder of a training on drawn slabs is scored on phantoms
+    that no training drew, with --held-out on those of a family that no training knows, with --ct on
+    every slice of a CT that a mask covers.
     """
     from SarcopeniaTraining.run_folder import is_fold_run
 
@@ -72,7 +111,9 @@ def evaluate(run: str, as_json: bool, debug: bool, **options: Any) -> None:
     if folds:
         _evaluate_folds(Path(run), as_json, options)
         return
-    own = ("phantoms", "first_seed", "ct", "publish")
+    if options["held_out"] and options["out"] is None:
+        raise click.UsageError("--held-out keeps a row a scan; give it a folder with --out DIR")
+    own = ("phantoms", "first_seed", "held_out", "jobs", "out", "ct", "publish")
     _evaluate_model(run, as_json, ModelScoring(**{name: options[name] for name in own}))
 
 
@@ -105,26 +146,98 @@ def _evaluate_folds(run: Path, as_json: bool, options: dict[str, Any]) -> None:
 
 
 def _evaluate_model(run: str, as_json: bool, scoring: ModelScoring) -> None:
-    from SarcopeniaTraining.evaluation import score_phantoms, summary
-    from SarcopeniaTraining.scoring import load_run, score_files
+    from SarcopeniaTraining.evaluation import HELD_OUT_SEED, score_phantoms, summary
+    from SarcopeniaTraining.scoring import load_run
 
-    model = load_run(run)
-    seeds = range(scoring.first_seed, scoring.first_seed + scoring.phantoms)
-    table = {"held-out phantoms": summary(score_phantoms(model, seeds))}
+    table: dict[str, Any] = {}
+    if scoring.of_own_family:
+        first = HELD_OUT_SEED if scoring.first_seed is None else scoring.first_seed
+        seeds = range(first, first + scoring.of_own_family)
+        table["held-out phantoms"] = summary(score_phantoms(load_run(run), seeds))
+    if scoring.held_out:
+        table["held-out family"] = _on_held_out_family(run, scoring)
     if scoring.ct is not None:
-        scores, pooled = score_files(model, *scoring.ct)
-        table["CT"] = {**summary(scores), "dice_pooled": pooled}
+        table["CT"] = _on_ct(run, scoring.ct, scoring.out)
     if scoring.publish is not None:
-        from SarcopeniaTraining import publishing
-
-        seeds = range(publishing.CALIBRATION_SEED, publishing.CALIBRATION_SEED + 100)
-        width = {publishing.HALF_WIDTH_SCORE: publishing.half_width_95(score_phantoms(model, seeds))}
-        publishing.publish(Path(run), {**table, **width}, default=scoring.publish == "default")
-        table["interval"] = width
+        table["interval"] = _published(run, table, default=scoring.publish == "default")
     if as_json:
-        click.echo(json.dumps(table))
+        click.echo(json.dumps(table, ensure_ascii=False))
         return
     for name, values in table.items():
         click.echo(name)
-        for key, value in values.items():
-            click.echo(f"  {key:30} {value}")
+        for line in _lines(values):
+            click.echo(line)
+
+
+def _on_held_out_family(run: str, scoring: ModelScoring) -> dict[str, Any]:
+    import os
+
+    from SarcopeniaAssessLib.console import Progress
+    from SarcopeniaTraining.held_out import FIRST_SEED
+    from SarcopeniaTraining.held_out_report import essentials, worst_pictures, write_report
+    from SarcopeniaTraining.held_out_run import HeldOutPlan, score_held_out
+
+    first = FIRST_SEED if scoring.first_seed is None else scoring.first_seed
+    seeds = tuple(range(first, first + scoring.held_out))
+    out, bars = Path(str(scoring.out)), list[Progress]()
+
+    def advance(done: int, everyone: int) -> None:
+        if done == 1:
+            bars.append(Progress(everyone))
+        bars[-1].advance()
+
+    plan = HeldOutPlan(run, seeds, scoring.jobs or os.cpu_count() or 1)
+    scores, subject = score_held_out(plan, out, advance)
+    summaries = write_report(scores, subject, out)
+    worst_pictures(scores, run, out)
+    return essentials(summaries[0])
+
+
+def _on_ct(run: str, files: tuple[Path, Path], out: Path | None) -> dict[str, Any]:
+    """Scores of every slice that the mask covers, and of all; kept in OUT/ct.json."""
+    from SarcopeniaAssessLib.model_file import write_whole
+    from SarcopeniaTraining.evaluation import summary
+    from SarcopeniaTraining.scoring import load_run, score_files
+
+    model = load_run(run)
+    scores, pooled = score_files(model, *files)
+    told = {**summary(scores), "dice_pooled": pooled}
+    slices = [
+        {
+            "slice_from_feet": int(score.name.removeprefix("slice ")),
+            "dice": round(score.dice, 4),
+            "mask_cm2": round(float(score.truth_cm2), 2),
+            "sma_cm2": round(float(score.predicted_cm2), 2),
+        }
+        for score in scores
+    ]
+    told["each"] = slices
+    if out is not None:
+        entry = model.entry
+        kept = {"model": {"name": entry.name, "version": entry.version, "sha256": entry.sha256}, **told}
+        write_whole(out / "ct.json", (json.dumps(kept, indent=1) + "\n").encode())
+    return told
+
+
+def _published(run: str, table: dict[str, Any], *, default: bool) -> dict[str, float]:
+    from SarcopeniaTraining import publishing
+    from SarcopeniaTraining.evaluation import score_phantoms
+    from SarcopeniaTraining.scoring import load_run
+
+    seeds = range(publishing.CALIBRATION_SEED, publishing.CALIBRATION_SEED + 100)
+    width = {publishing.HALF_WIDTH_SCORE: publishing.half_width_95(score_phantoms(load_run(run), seeds))}
+    scores = {
+        name: {key: value for key, value in values.items() if key != "each"} for name, values in table.items()
+    }
+    publishing.publish(Path(run), {**scores, **width}, default=default)
+    return width
+
+
+def _lines(values: dict[str, Any]) -> Iterator[str]:
+    """A line a number; of a list of slices a line each."""
+    for key, value in values.items():
+        if key != "each":
+            yield f"  {key:30} {value}"
+            continue
+        for row in value:
+            yield "  " + "  ".join(f"{name} {number}" for name, number in row.items())
