@@ -1,0 +1,116 @@
+"""The pelvis of a phantom: bone between gluteal muscle and iliacus, sacrum, and an L3 without any of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from SarcopeniaTraining.phantom.anatomy import Person, ring_coordinates
+from SarcopeniaTraining.phantom.generate import Grid, paint
+from SarcopeniaTraining.phantom.pelvis import Pelvis, paint_pelvis, paint_sacrum
+from SarcopeniaTraining.phantom.trunk import Wall
+
+SEEDS = range(3_000_041, 3_000_047)
+BONE_HU = 300
+
+
+def slab(person, z_mm, slices=1):
+    return Grid.axial((152, 120, slices), (2.6, 2.6, 5.0), (*person.warp.shift_mm, z_mm))
+
+
+def drawn(person, z_mm):
+    canvas = paint(person, slab(person, z_mm))
+    return canvas, ring_coordinates(person, canvas.x, canvas.y, canvas.z)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_wing_parts_gluteal_muscle_from_iliacus(seed, side):
+    person = replace(Person.random(seed, muscularity=0.9), fatty=0.0)
+    pelvis = Pelvis.random(person)
+    canvas, ring = drawn(person, pelvis.crest_z - 55)
+    inside = pelvis.inside(ring, pelvis.below_crest(ring))
+    middle = (ring.side == side) & (ring.angle > 90) & (ring.angle < 115) & (ring.depth > 3)
+    outer, bone, inner = (
+        canvas.outline[middle & (inside > low) & (inside < high)].mean()
+        for low, high in ((-11, -6), (-1.5, 1.5), (6, 11))
+    )
+    assert outer > 0.8
+    assert bone < 0.05
+    assert inner > 0.8
+    assert canvas.hu[middle & (np.abs(inside) < 1.5)].mean() > 150
+
+
+def test_no_wing_above_the_crest_and_a_growing_one_below_it():
+    for seed in SEEDS:
+        person = Person.random(seed)
+        pelvis = Pelvis.random(person)
+        wide = []
+        for under in (-12, 10, 30, 60):
+            canvas, ring = drawn(person, pelvis.crest_z - under)
+            below = pelvis.below_crest(ring)
+            wing = (np.abs(pelvis.inside(ring, below)) < 4) & (ring.angle > 55) & (ring.angle < 140)
+            wide.append(float((canvas.hu[wing & (below > -30)] > BONE_HU).sum()))
+        assert wide[0] <= 2, "the tilt lifts one side by a few mm at most"
+        assert wide[1] < wide[2] < wide[3]
+
+
+@pytest.mark.parametrize("z_mm", [-80, -115])
+def test_no_outline_in_bone_or_gas(z_mm):
+    for seed in SEEDS:
+        canvas, _ = drawn(Person.random(seed), z_mm)
+        sure = canvas.outline > 0.95
+        assert sure.sum() * 0.0676 > 25, "cm² of muscle"
+        assert canvas.hu[sure].min() > -200
+        assert canvas.hu[sure].max() < 200
+        assert canvas.outline[canvas.hu > BONE_HU].max() < 0.5
+        assert canvas.outline[canvas.hu < -500].max() < 0.5
+
+
+def test_the_sacrum_joins_both_wings_and_is_no_muscle():
+    over = []
+    for seed in SEEDS:
+        person = Person.random(seed)
+        pelvis = Pelvis.random(person)
+        canvas, ring = drawn(person, pelvis.sacrum_z - 25)
+        spine = person.on_spine(ring)
+        y = spine.y - person.spine_y(spine.z) + pelvis.sacrum_slope * 25 + 0.4 * person.vertebra_mm[1]
+        middle = (np.abs(y) < 4) & (np.abs(spine.x) < 1.4 * person.vertebra_mm[0])
+        assert np.median(canvas.hu[middle]) > 0
+        assert canvas.outline[middle].max() < 0.05
+        behind = (y < -22) & (np.abs(spine.x) > 8) & (np.abs(spine.x) < 25) & (ring.depth > 3)
+        over.append(float(canvas.outline[behind].sum()) * 0.0676)
+    assert np.median(over) > 1.5, "cm² of multifidus over the sacrum"
+
+
+def test_psoas_leaves_the_spine_on_its_way_down():
+    """The middle of the muscle beside the vertebrae, in front of the wing, moves outwards."""
+    for seed in SEEDS:
+        person = replace(Person.random(seed, muscularity=1.0), fatty=0.0)
+        middles = []
+        for levels in (-1.0, -2.9):
+            canvas, ring = drawn(person, levels * person.period_mm)
+            spine = person.on_spine(ring)
+            y = spine.y - person.spine_y(spine.z)
+            before = (canvas.outline > 0.5) & (y > -5) & (ring.depth > 40)
+            middles.append(np.abs(spine.x)[before].mean())
+        assert middles[1] > middles[0] + 5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_l3_and_what_lies_above_stay_as_they_are(seed):
+    person = Person.random(seed)
+    for z in (-20.0, 15.0, 120.0):
+        canvas = paint(person, slab(person, z, 3))
+        hu, outline = canvas.hu.copy(), canvas.outline.copy()
+        ring = ring_coordinates(person, canvas.x, canvas.y, canvas.z)
+        paint_pelvis(person, canvas, ring, Wall.random(person))
+        paint_sacrum(person, canvas, ring)
+        assert np.array_equal(canvas.hu, hu)
+        assert np.array_equal(canvas.outline, outline)
+
+
+def test_the_crest_is_at_the_fourth_or_fifth_lumbar_vertebra():
+    levels = [Pelvis.random(person).crest_z / person.period_mm for person in map(Person.random, range(200))]
+    assert -2.2 < min(levels) < max(levels) < -1.0
+    assert np.mean(levels) == pytest.approx(-1.5, abs=0.1)
