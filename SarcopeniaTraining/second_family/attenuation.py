@@ -123,7 +123,7 @@ def textured(
 def _marbling(person: Person, fine: Float32, streaks: Float32, broad: Float32) -> Float32:
     """HU added to muscle: fat where correlated noise passes a threshold that falls with fattiness."""
     mixed = (0.55 * fine + 0.75 * streaks + 0.55 * broad) / 1.08
-    limit = 2.4 - 2.3 * person.fattiness
+    limit = 2.4 - 2.5 * person.fattiness
     fat = np.clip((mixed - limit) / 1.5, 0, 0.95)
     result: Float32 = -fat * (person.muscle_hu + 85) + 2.5 * broad + 2.5 * fine - 9 * person.fattiness
     return result

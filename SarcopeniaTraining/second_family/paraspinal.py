@@ -44,7 +44,7 @@ _QUADRATUS: Stations = {
     2.6: [(38, -38), (43, -36), (49, -34), (54, -35), (58, -38), (56, -41), (50, -42), (43, -41)],
     2: [(38, -34), (44, -30), (52, -28), (60, -30), (65, -35), (62, -39), (52, -39), (43, -38)],
     1: [(42, -33), (47, -27), (56, -22), (66, -23), (74, -31), (71, -37), (60, -38), (49, -37)],
-    0: [(46, -33), (50, -26), (60, -19), (71, -20), (80, -28), (83, -37), (73, -40), (58, -38)],
+    0: [(46, -33), (50, -26), (60, -20), (71, -21), (80, -29), (84, -41), (74, -42), (58, -38)],
     -1: [(50, -34), (56, -24), (68, -15), (79, -16), (88, -26), (86, -34), (72, -37), (58, -37)],
     -1.7: [(58, -32), (64, -26), (73, -20), (82, -20), (88, -26), (86, -31), (76, -34), (66, -34)],
 }
@@ -109,9 +109,9 @@ _COMPARTMENT: Stations = {
         (5, -45),
         (12, -38),
         (28, -37),
-        (46, -38),
-        (63, -40),
-        (77, -44),
+        (46, -37),
+        (64, -38),
+        (77, -41),
         (83, -53),
         (77, -66),
         (61, -76),
@@ -261,7 +261,7 @@ def paraspinal(frame: Frame, side: Side, rng: np.random.Generator) -> Array:
         points = grown(points, tight * 1.05, fixed) + rng.normal(0, 0.6, (1, points.shape[1], 2))
         outline = closed(points, 40)
         shown = (level > lowest) & (level < highest)
-        around = grown(outline, 1 + halo_mm / 13, outline.mean(axis=1))
+        around = grown(outline, 1 + halo_mm / 13, outline.mean(axis=1)) + rng.normal(0, 0.6 * halo_mm, 2)
         frame.put(Stage.INNER, Tissue.INTERMUSCULAR_FAT, place(around), shown & (halo_mm > 0.3))
         frame.put(Stage.INNER, tissue, place(outline), shown)
     _psoas_and_quadratus(frame, side, rng)

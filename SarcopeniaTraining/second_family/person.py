@@ -82,11 +82,11 @@ class Person:
         height = float(np.clip(rng.normal(mean, spread), 145, 203))
         bmi = float(np.clip(rng.lognormal(np.log(26.0), 0.19), 15.5, 46))
         old = (age - 50) / 40
-        muscle = float(np.clip(rng.normal(1.0 - 0.17 * old + 0.010 * (bmi - 26), 0.15), 0.42, 1.4))
+        muscle = float(np.clip(rng.normal(0.945 - 0.15 * old + 0.005 * (bmi - 26), 0.125), 0.42, 1.25))
         visceral = float(
             np.clip(rng.normal((bmi - 25) / 9 + (0.25 if sex == "male" else -0.15), 0.35), -1.0, 2.2)
         )
-        fat = float(np.clip(rng.normal(0.30 + 0.28 * old + 0.012 * (bmi - 26), 0.17), 0.02, 1.0))
+        fat = float(np.clip(rng.normal(0.30 + 0.28 * old + 0.014 * (bmi - 26), 0.19), 0.02, 1.1))
         under = np.exp(rng.normal(np.log(15 if sex == "male" else 21), 0.25)) * (max(bmi - 12, 5) / 14) ** 1.5
         traits = {
             trait for trait, chance in _L3_TRAITS.items() if rng.random() < chance * _by_age(trait, age)
@@ -98,7 +98,7 @@ class Person:
             age_years=age,
             skeleton=skeleton,
             muscle=muscle * (1.0 if sex == "male" else 0.80),
-            wall=float(np.clip(rng.normal(1, 0.14), 0.7, 1.35)) * (1 - 0.10 * old),
+            wall=float(np.clip(rng.normal(1, 0.10), 0.75, 1.3)) * (1 - 0.10 * old),
             waist=float(np.clip(0.885 + 0.12 * visceral + rng.normal(0, 0.035), 0.76, 1.3)) * skeleton**0.7,
             depth=float(np.clip(1.02 + 0.27 * visceral + rng.normal(0, 0.07), 0.55, 1.65)) * skeleton**0.7,
             subcutaneous_mm=_subcutaneous(float(under), sex, rng),

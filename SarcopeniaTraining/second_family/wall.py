@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.spatial import ConvexHull
 
 from SarcopeniaTraining.second_family.contours import (
     Array,
@@ -181,7 +182,8 @@ def _sheets(frame: Frame, rng: np.random.Generator, side: int) -> Sheets:
     person, q = frame.person, _SAMPLES[None, :]
     one_sided = 0.68 if person.has("one_sided_atrophy") and side < 0 else 1.0
     size = np.array(_THICKNESS_MM[person.sex]) * (person.muscle / (1 if person.sex == "male" else 0.8)) ** 0.9
-    size = size * person.wall * one_sided * (1 + side * person.asymmetry)
+    stretched = (person.waist / (0.9 * person.skeleton**0.7)) ** -0.5
+    size = size * person.wall * stretched * one_sided * (1 + side * person.asymmetry)
     first = frame.stations(_FIRST_FIBRE)[:, None] + np.zeros_like(q)
     ends = rng.normal(0, 0.18, 3)
 
@@ -312,11 +314,14 @@ def skin(frame: Frame, envelope: Array, rng: np.random.Generator) -> tuple[Array
     bins = np.linspace(-np.pi, np.pi, 181)[:-1]
     outline = np.zeros((len(angle), len(bins)))
     for index in range(len(angle)):
+        hull = _hull(relative[index])
+        away = np.interp(bins, *hull, period=2 * np.pi)
         order = np.argsort(angle[index])
         turns = np.concatenate(
             [angle[index][order] - 2 * np.pi, angle[index][order], angle[index][order] + 2 * np.pi]
         )
-        outline[index] = np.interp(bins, turns, np.tile(radius[index][order], 3))
+        near = np.interp(bins, turns, np.tile(radius[index][order], 3))
+        outline[index] = np.maximum(near, 0.25 * near + 0.75 * away)
     outline = maximum_filter1d(outline, 9, axis=1, mode="wrap")
     outline = gaussian_filter1d(outline, 4.0, axis=1, mode="wrap")
     front, side, back = person.subcutaneous_mm
@@ -328,13 +333,25 @@ def skin(frame: Frame, envelope: Array, rng: np.random.Generator) -> tuple[Array
     thick = 1.6 + 0.8 * rng.random()
     under = outline + fat * low + 0.5
     groove = 0.30 * min(back, 14) * np.exp(-(((np.abs(bins) - np.pi) / 0.085) ** 2))
-    under = np.maximum(under - groove, outline + 0.8)
+    navel = np.exp(-((bins / 0.045) ** 2)) * np.exp(-(((frame.level + rng.normal(0.9, 0.35)) / 0.2) ** 2))[:, None]
+    under = np.maximum(under - groove - 0.75 * front * navel, outline + 0.8)
     direction = np.stack([np.sin(bins), np.cos(bins)], axis=-1)
     faces = []
     for reach in (under + thick, under):
         points = middle[:, None] + direction * reach[..., None]
         faces.append(_lying(points, frame, thick if reach is under else 0.0))
     return faces[0], faces[1]
+
+
+def _hull(points: Array) -> tuple[Array, Array]:
+    """The convex hull of points about the origin as (angles in order, radii)."""
+    corners = points[ConvexHull(points).vertices]
+    share = np.linspace(0, 1, 24, endpoint=False)[None, :, None]
+    edges = corners[:, None] * (1 - share) + np.roll(corners, -1, axis=0)[:, None] * share
+    line = edges.reshape(-1, 2)
+    angle = np.arctan2(line[:, 0], line[:, 1])
+    order = np.argsort(angle)
+    return angle[order], np.hypot(line[:, 0], line[:, 1])[order]
 
 
 def _lying(points: Array, frame: Frame, above_mm: float) -> Array:
