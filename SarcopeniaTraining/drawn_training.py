@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from SarcopeniaAssessLib.errors import InputError, ModelError, OutputError
+from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaAssessLib.models import ModelEntry, save_model
+from SarcopeniaAssessLib.preprocessing import SlabPreset
 from SarcopeniaTraining.checkpoints import Checkpoints, provenance
 from SarcopeniaTraining.finetuning import Surroundings, Training, train
 from SarcopeniaTraining.networks import exportable
-from SarcopeniaTraining.phantom.slabs import SlabPlan, SlabStore, slab_store
+from SarcopeniaTraining.phantom.slabs import OUTLINE, SlabPlan, SlabStore, slab_store
 from SarcopeniaTraining.presets import DrawnPhantoms, FinetunePreset
 from SarcopeniaTraining.samples import DrawnSlabs, Samples
 from SarcopeniaTraining.schedule import Schedule
@@ -28,12 +30,12 @@ VALIDATED = 60
 
 @dataclass(frozen=True, eq=False)
 class SlabValidation:
-    """Scores the averaged network on the outlines of held-out slabs; called by the training loop."""
+    """Scores the averaged network's masks on held-out slabs: outlines, carved by HU; called by the loop."""
 
     store: SlabStore
 
     def __call__(self, training: Training, epoch: int) -> Mapping[str, float]:
-        """Mean Dice of outlines, and the mean area errors as fractions."""
+        """Mean Dice of masks, and the mean area errors as fractions."""
         import torch
         from monai.metrics.meandice import compute_dice
 
@@ -44,13 +46,18 @@ class SlabValidation:
         margin = [(a - b) // 2 for a, b in zip(shape, patch, strict=True)]
         cut = tuple(slice(m, m + p) for m, p in zip(margin, patch, strict=True))
         source = DrawnSlabs(self.store)
+        muscle = muscle_window(training.preset.slab)
         dice, error = [], []
         with torch.inference_mode():
             for number in range(min(VALIDATED, len(self.store))):
-                slab, label = source.slab(number, np.random.default_rng(0))
+                slab, _ = source.slab(number, np.random.default_rng(0))
                 image = torch.from_numpy(np.ascontiguousarray(slab[cut])).to(device)[None, None]
-                truth = torch.from_numpy(np.array(label[cut][..., 0])).to(device)[None, None]
-                drawn = network.slice_logits(image, image.shape[-1] // 2).argmax(1, keepdim=True)
+                middle = slab[cut][..., slab.shape[-1] // 2]
+                plausible = torch.from_numpy((middle >= muscle[0]) & (middle <= muscle[1]))[None, None]
+                outline = torch.from_numpy(np.array(self.store.outlines[number][cut]) == OUTLINE)[None, None]
+                truth = outline.to(device) & plausible.to(device)
+                drawn = network.slice_logits(image, image.shape[-1] // 2).argmax(1, keepdim=True) == 1
+                drawn &= plausible.to(device)
                 dice.append(float(compute_dice(drawn, truth)))
                 error.append(float(drawn.sum() / truth.sum()) - 1)
         return {
@@ -58,6 +65,14 @@ class SlabValidation:
             "validation_area_error": float(np.mean(error)),
             "validation_area_abs_error": float(np.mean(np.abs(error))),
         }
+
+
+def muscle_window(preset: SlabPreset) -> tuple[float, float]:
+    """−29 and 150 HU on a slab's scale."""
+    low, high = (
+        (hu - preset.hu_low) / (preset.hu_high - preset.hu_low) for hu in (MUSCLE_HU_LOW, MUSCLE_HU_HIGH)
+    )
+    return low, high
 
 
 def finetune(

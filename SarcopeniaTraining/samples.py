@@ -48,10 +48,10 @@ class DrawnSlabs:
         return len(self.store)
 
     def slab(self, place: int, rng: np.random.Generator) -> Slab:
-        """Slab number `place`."""
+        """Slab number `place`; the rim of fat around the outline counts as muscle (`slabs.RIM`)."""
         image = np.asarray(self.store.images[place], np.float32) / np.float32(FULL_SCALE)
-        outline = np.asarray(self.store.outlines[place])
-        return image, np.repeat(outline[:, :, None], image.shape[-1], axis=-1)
+        taught = (np.asarray(self.store.outlines[place]) > 0).astype(np.uint8)
+        return image, np.repeat(taught[:, :, None], image.shape[-1], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)

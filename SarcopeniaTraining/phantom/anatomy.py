@@ -4,10 +4,11 @@ Ranges follow docs/phantoms.md. Everything is a function of the depth under the 
 muscle ring* (a superellipse that encloses wall, rectus and back muscles) and of the direction.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from SarcopeniaTraining.phantom.painting import cut
 from SarcopeniaTraining.phantom.shapes import Along, Field, Wave, rotated, superellipse
 
 PHASES = ("none", "arterial", "portal")
@@ -54,11 +55,44 @@ class Warp:
 
 
 @dataclass(frozen=True)
+class SpineBend:
+    """How the spine, with the muscles that lie on it, leaves the trunk's middle, and what one side lost.
+
+    Attributes
+    ----------
+    shift_mm, turn_deg:
+        Sideways and about the body's long axis; in one person of eight those of a scoliosis.
+    size:
+        (right, left) factors of psoas, quadratus, multifidus, erector: one-sided atrophy in one of nine.
+    """
+
+    shift_mm: Along
+    turn_deg: Along
+    size: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> "SpineBend":
+        """Mostly straight and even."""
+        curved = rng.random() < 0.12
+        shift, turn = (rng.uniform(3, 14), rng.uniform(3, 12)) if curved else (1.5, 1.0)
+        size = np.clip(rng.normal(1, 0.03, (4, 2)), 0.9, 1.1)
+        if rng.random() < 0.11:
+            size[rng.integers(4), rng.integers(2)] *= rng.uniform(0.45, 0.85)
+        return cls(
+            Along(float(rng.normal(0, shift / 3)), float(shift), Wave.random(rng, 150, 400)),
+            Along(float(rng.normal(0, turn / 3)), float(turn), Wave.random(rng, 150, 400)),
+            tuple((float(right), float(left)) for right, left in size),
+        )
+
+
+@dataclass(frozen=True)
 class Person:
     """Who is drawn, and the shape of the muscle ring.
 
     Attributes
     ----------
+    bend:
+        Scoliosis and one-sided atrophy.
     muscularity:
         Multiplies every muscle's thickness (square root of an area factor); about 0.5 when severely
         sarcopenic, 1.2 in an athlete.
@@ -83,6 +117,7 @@ class Person:
     vertebra_mm: tuple[float, float]
     period_mm: float
     warp: Warp
+    bend: "SpineBend"
 
     @classmethod
     def random(cls, seed: int, *, sex: str | None = None, muscularity: float | None = None) -> "Person":
@@ -113,6 +148,7 @@ class Person:
             vertebra_mm=(float(vertebra), float(vertebra * rng.uniform(0.68, 0.8))),
             period_mm=float(rng.normal(37.5 if male else 35, 1.5)),
             warp=Warp.random(rng),
+            bend=SpineBend.random(np.random.default_rng([seed, 12])),
         )
 
     def rng(self, room: int) -> np.random.Generator:
@@ -127,6 +163,17 @@ class Person:
         """In-plane muscle size: the square root of an area factor."""
         size = float(self.half_width_mm.mean) / (143 if self.sex == "male" else 134)
         return float(np.sqrt(self.muscularity) * size**0.5)
+
+    def on_spine(self, ring: "RingCoordinates") -> "RingCoordinates":
+        """Ring coordinates whose x and y are those of the bent spine; depth and angle stay the trunk's."""
+        centre = self.spine_y(ring.z)
+        turn = np.radians(self.bend.turn_deg(ring.z)).astype(np.float32)
+        c, s = np.cos(turn), np.sin(turn)
+        u, v = ring.x - self.bend.shift_mm(ring.z), ring.y - centre
+        x = c * u + s * v
+        return replace(
+            ring, x=x, y=c * v - s * u + centre, side=np.where(x > 0, np.float32(1), np.float32(-1))
+        )
 
 
 @dataclass(frozen=True)
@@ -149,6 +196,11 @@ class RingCoordinates:
     depth: Field
     angle: Field
     side: Field
+
+    def part(self, i: slice, j: slice) -> "RingCoordinates":
+        """Rows i and columns j."""
+        fields = (self.x, self.y, self.z, self.depth, self.angle, self.side)
+        return RingCoordinates(*(cut(each, i, j) for each in fields))
 
 
 def ring_coordinates(person: Person, x: Field, y: Field, z: Field) -> RingCoordinates:

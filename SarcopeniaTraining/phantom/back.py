@@ -24,65 +24,90 @@ class BackMuscle:
     """Relative growth of the half axes for each mm upwards."""
     halo_mm: float
     room: int
+    size: tuple[float, float] = (1.0, 1.0)
+    """Factors of the right and the left one."""
 
 
 def back_muscles(person: Person) -> tuple[BackMuscle, ...]:
-    """Draw the three pairs; sizes scale with the person's muscularity."""
+    """Draw the four pairs from front to back; sizes scale with the person's muscularity.
+
+    In three of five people the muscles lie close together, in the others fat parts them.
+    """
     rng = person.rng(5)
     growth = person.growth() * (1.0 if person.sex == "male" else 0.9)
     vx, vy = person.vertebra_mm
     psoas_x, psoas_y = rng.normal(18.5, 2) * growth, rng.normal(22, 2.5) * growth
     erector_x, erector_y = rng.normal(37, 3), rng.normal(25, 2.5) * growth
     quadratus_x, quadratus_y = rng.normal(23, 3) * growth**0.5, rng.normal(7.5, 1.5) * growth
+    close = rng.random() < 0.6
+    widest_halo_mm = 1.2 if close else 5.0
 
-    def halo_mm() -> float:
-        return float(np.exp(rng.uniform(np.log(0.5), np.log(5))))
+    def muscle(
+        place: tuple[float, float],
+        half: tuple[float, float],
+        shape: tuple[float, float],
+        per_mm: float,
+        room: int,
+    ) -> BackMuscle:
+        return BackMuscle(
+            x=float(place[0]),
+            y=float(place[1]),
+            half_x=float(half[0]),
+            half_y=float(half[1]),
+            exponent=float(shape[0]),
+            tilt_deg=float(shape[1]),
+            per_mm=per_mm,
+            halo_mm=float(np.exp(rng.uniform(np.log(0.4), np.log(widest_halo_mm)))),
+            room=room,
+            size=person.bend.size[(room - 30) // 2],
+        )
 
     erector_top = -vy - rng.uniform(6, 12)
+    multifidus_x, multifidus_y = rng.uniform(11, 16), rng.uniform(12, 19) * growth**0.5
     return (
-        BackMuscle(
-            float(vx + psoas_x * rng.uniform(0.75, 1.0)),
-            float(rng.uniform(-8, 2) - 0.2 * vy),
-            float(psoas_x),
-            float(psoas_y),
-            float(rng.uniform(2, 2.4)),
-            float(rng.normal(-15, 10)),
+        muscle(
+            (vx + psoas_x * rng.uniform(0.75, 1.0), rng.uniform(-8, 2) - 0.2 * vy),
+            (psoas_x, psoas_y),
+            (rng.uniform(2, 2.4), rng.normal(-15, 10)),
             -1 / 150,
-            halo_mm(),
             30,
         ),
-        BackMuscle(
-            float(vx + 17 + quadratus_x * rng.uniform(0.9, 1.25)),
-            float(erector_top + quadratus_y * rng.uniform(0.8, 1.6)),
-            float(quadratus_x),
-            float(quadratus_y),
-            float(rng.uniform(2, 2.8)),
-            float(rng.normal(-8, 9)),
+        muscle(
+            (
+                vx + 17 + quadratus_x * rng.uniform(0.8 if close else 0.9, 1.1 if close else 1.25),
+                erector_top + quadratus_y * rng.uniform(0.6 if close else 0.8, 1.2 if close else 1.6),
+            ),
+            (quadratus_x, quadratus_y),
+            (rng.uniform(2, 2.8), rng.normal(-8, 9)),
             -1 / 260,
-            halo_mm(),
             32,
         ),
-        BackMuscle(
-            float(erector_x * 1.0 + rng.uniform(1, 5)),
-            float(erector_top - erector_y),
-            float(erector_x),
-            float(erector_y),
-            float(rng.uniform(2.1, 3)),
-            float(rng.normal(8, 6)),
-            1 / 700,
-            float(rng.uniform(0.5, 2)),
+        muscle(
+            (multifidus_x + rng.uniform(1, 4), -vy - 19 - multifidus_y),
+            (multifidus_x, multifidus_y),
+            (rng.uniform(2.2, 3.5), rng.normal(0, 5)),
+            -1 / 500,
             34,
+        ),
+        muscle(
+            (erector_x + rng.uniform(1, 5), erector_top - erector_y),
+            (erector_x, erector_y),
+            (rng.uniform(2.1, 3), rng.normal(8, 6)),
+            1 / 700,
+            36,
         ),
     )
 
 
 def muscle_depth(muscle: BackMuscle, person: Person, ring: RingCoordinates) -> Field:
     """Depth inside a paired muscle, mm."""
+    right, left = muscle.size
     grow = np.clip(1 + ring.z * np.float32(muscle.per_mm), 0.12, 1.6)
+    grow = grow * np.where(ring.side > 0, np.float32(right), np.float32(left))
     x: Field = np.abs(ring.x) - np.float32(muscle.x)
     y: Field = ring.y - person.spine_y(ring.z) - np.float32(muscle.y)
     x, y = rotated(x, y, muscle.tilt_deg)
-    rng = person.rng(muscle.room + 40)
+    rng = person.rng(muscle.room + 60)
     lumps = Wave.random(rng, 16, 60)(x + ring.side * 50 + 0.3 * ring.z) * Wave.random(rng, 16, 60)(y)
     return (
         superellipse(x, y, muscle.half_x * grow, muscle.half_y * grow, muscle.exponent)
@@ -102,8 +127,8 @@ def paint_back(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:
         )
         share = canvas.share(depth)
         canvas.blend(share, muscle_hu(person, canvas, muscle.room), muscle=True)
-        streaks = fatty_streaks(person, canvas, muscle.room + 1)
-        if number == 2:
+        streaks = fatty_streaks(person, canvas, muscle.room + 1, more=0.15 if number == 2 else 0.0)
+        if number == 3:
             streaks = np.maximum(streaks, _septa(person, ring) * np.float32(0.9))
         canvas.tint(streaks * share, np.float32(-95))
 

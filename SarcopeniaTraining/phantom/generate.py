@@ -9,9 +9,14 @@ from SarcopeniaAssessLib.geometry import CanonicalAxes
 from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates, ring_coordinates
 from SarcopeniaTraining.phantom.back import paint_back, paint_midline_ligament, paint_spine
-from SarcopeniaTraining.phantom.chest import Ribs, paint_latissimus, paint_ribs
+from SarcopeniaTraining.phantom.cage import Cage, WallUnderRibs
+from SarcopeniaTraining.phantom.chest import paint_chest_wall, paint_latissimus
+from SarcopeniaTraining.phantom.lungs import paint_chest_cavity
 from SarcopeniaTraining.phantom.painting import Canvas
-from SarcopeniaTraining.phantom.scanner import Scanner, expose, paint_table
+from SarcopeniaTraining.phantom.pelvis import paint_pelvis, paint_sacrum
+from SarcopeniaTraining.phantom.scanner import Scanner, expose
+from SarcopeniaTraining.phantom.shapes import Field
+from SarcopeniaTraining.phantom.surroundings import paint_table
 from SarcopeniaTraining.phantom.trunk import (
     Wall,
     paint_rectus,
@@ -20,6 +25,8 @@ from SarcopeniaTraining.phantom.trunk import (
 )
 from SarcopeniaTraining.phantom.viscera import paint_viscera
 
+BACK_X_MM, BACK_Y_MM = (-118.0, 118.0), (-300.0, 42.0)
+"""Body coordinates beyond which neither spine nor back muscles reach."""
 _AXIS_LETTERS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 
 
@@ -195,14 +202,27 @@ def paint_layers(person: Person, canvas: Canvas) -> None:
     ring: RingCoordinates = ring_coordinates(person, canvas.x, canvas.y, canvas.z)
     wall = Wall.random(person)
     paint_skin_and_fat(person, canvas, ring)
-    paint_viscera(person, canvas, ring, wall)
+    cage = Cage.random(person)
+    paint_viscera(person, canvas, ring, WallUnderRibs.of(wall, cage, lined=True))
     paint_latissimus(person, canvas, ring)
-    paint_wall(person, canvas, ring, wall)
+    paint_wall(person, canvas, ring, WallUnderRibs.of(wall, cage, lined=False))
     paint_rectus(person, canvas, ring, wall)
-    paint_back(person, canvas, ring)
-    paint_ribs(person, canvas, ring, Ribs.random(person))
-    paint_midline_ligament(person, canvas, ring)
-    paint_spine(person, canvas, ring)
+    behind = canvas.window(BACK_X_MM, BACK_Y_MM)
+    back, spine = canvas.part(*behind), person.on_spine(ring.part(*behind))
+    paint_back(person, back, spine)
+    paint_chest_cavity(person, canvas, ring, cage, wall)
+    paint_chest_wall(person, canvas, ring, cage, wall)
+    paint_pelvis(person, canvas, ring, wall)
+    paint_midline_ligament(person, back, spine)
+    paint_spine(person, back, spine)
+    paint_sacrum(person, canvas, ring)
+
+
+def in_world(canvas: Canvas, coordinates_mm: tuple[Field, Field, Field]) -> Canvas:
+    """The same HU and outline (shared) under the scanner's coordinates: what lies outside does not bend."""
+    world = Canvas(*coordinates_mm, canvas.pixel_mm, canvas.complete)
+    world.hu, world.outline = canvas.hu, canvas.outline
+    return world
 
 
 def phantom(person: Person, grid: Grid, scanner: Scanner | None = None) -> Phantom:
@@ -210,10 +230,11 @@ def phantom(person: Person, grid: Grid, scanner: Scanner | None = None) -> Phant
     scanner = scanner or Scanner.random(person.seed)
     canvas = paint(person, grid)
     if scanner.table:
-        body = np.broadcast_to(canvas.y, canvas.hu.shape)[canvas.hu > -300]
+        world = in_world(canvas, grid.coordinates())
+        body = np.broadcast_to(world.y, world.hu.shape)[world.hu > -300]
         if body.size:
-            paint_table(canvas, float(body.min()), person.seed)
-    clean, hu = expose(canvas, scanner, grid.in_plane_mm, person.seed)
+            paint_table(world, float(body.min()), person.seed)
+    clean, hu = expose(canvas.hu, scanner, grid.in_plane_mm, person.seed)
     return Phantom(person, scanner, grid, hu, *truth_of(canvas, clean))
 
 

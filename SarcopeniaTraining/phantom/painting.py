@@ -92,9 +92,21 @@ class Canvas:
             if not self.complete:
                 return None
             i = j = slice(0, 0)
+        return self.part(i, j)
+
+    def window(self, x_mm: tuple[float, float], y_mm: tuple[float, float]) -> tuple[slice, slice]:
+        """Rows i and columns j that may hold points between two x and two y; empty slices if none do."""
+        ranges = []
+        for extent, (low, high) in zip(self.reach, (x_mm, y_mm), strict=True):
+            found = _range(extent, (low + high) / 2, (high - low) / 2)
+            ranges.append(slice(0, 0) if found is None else found)
+        return ranges[0], ranges[1]
+
+    def part(self, i: slice, j: slice) -> "Canvas":
+        """Rows i and columns j: views, so that painting on them paints here."""
         part = object.__new__(Canvas)
         part.pixel_mm, part.complete = self.pixel_mm, self.complete
-        part.x, part.y, part.z = (_cut(c, i, j) for c in (self.x, self.y, self.z))
+        part.x, part.y, part.z = (cut(c, i, j) for c in (self.x, self.y, self.z))
         part.hu, part.outline = self.hu[i, j], self.outline[i, j]
         return part
 
@@ -104,7 +116,8 @@ def reach_of(x: Field, y: Field) -> Reach:
     return _extent(x, 0), _extent(y, 1)
 
 
-def _cut(coordinate: Field, i: slice, j: slice) -> Field:
+def cut(coordinate: Field, i: slice, j: slice) -> Field:
+    """Rows i and columns j of a field that broadcasts to a canvas."""
     return coordinate[
         i if coordinate.shape[0] > 1 else slice(None), j if coordinate.shape[1] > 1 else slice(None)
     ]

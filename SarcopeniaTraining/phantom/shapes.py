@@ -59,6 +59,51 @@ class Along:
         return np.float32(self.mean) + np.float32(self.swing) * self.wave(z)
 
 
+@dataclass(frozen=True)
+class Grain:
+    """A smooth random field, about standard normal: plane waves in all directions.
+
+    Parameters
+    ----------
+    waves:
+        (n, 4): wavenumbers along x, y, z in rad/mm, and phase.
+    """
+
+    waves: tuple[tuple[float, float, float, float], ...]
+
+    @classmethod
+    def random(
+        cls,
+        rng: np.random.Generator,
+        shortest_mm: float,
+        longest_mm: float,
+        *,
+        stretch: float = 1.0,
+        n: int = 8,
+    ) -> "Grain":
+        """Draw a field; with `stretch` its grains are so many times longer in one direction of the plane.
+
+        Along the body they are three times as long.
+        """
+        along = rng.uniform(0, np.pi)
+        c, s = np.cos(along), np.sin(along)
+        waves = []
+        for _ in range(n):
+            k = 2 * np.pi / np.exp(rng.uniform(np.log(shortest_mm), np.log(longest_mm)))
+            turn = rng.uniform(0, 2 * np.pi)
+            u, v = k * np.cos(turn) / stretch, k * np.sin(turn)
+            waves.append((c * u - s * v, s * u + c * v, rng.normal(0, k / 3), rng.uniform(0, 2 * np.pi)))
+        return cls(tuple((float(a), float(b), float(d), float(e)) for a, b, d, e in waves))
+
+    def __call__(self, x: Field, y: Field, z: Field) -> Field:
+        """Value at each point (mm)."""
+        total = np.zeros(np.broadcast_shapes(x.shape, y.shape, z.shape), np.float32)
+        for a, b, c, phase in self.waves:
+            total += np.sin(np.float32(a) * x + (np.float32(b) * y + (np.float32(c) * z + np.float32(phase))))
+        total *= np.float32(np.sqrt(2 / len(self.waves)))
+        return total
+
+
 def superellipse(x: Field, y: Field, a: Field | Number, b: Field | Number, n: float) -> Field:
     """Depth inside |x/a|^n + |y/b|^n = 1 in mm, to first order a true distance near the border."""
     u, v = np.abs(x / a) + np.float32(1e-6), np.abs(y / b) + np.float32(1e-6)

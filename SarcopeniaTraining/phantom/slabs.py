@@ -11,16 +11,29 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 from SarcopeniaAssessLib.preprocessing import SlabPreset, make_slab
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.machine import workers
 from SarcopeniaTraining.phantom.anatomy import Person
-from SarcopeniaTraining.phantom.generate import Grid, phantom
+from SarcopeniaTraining.phantom.generate import Grid, paint_layers
+from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.scanner import Scanner, expose
+from SarcopeniaTraining.phantom.surroundings import surround
 
 FULL_SCALE = 65535
-GENERATOR = 2
+GENERATOR = 3
 """Raised whenever the same seed would draw another slab."""
+SUB_SLICES = 3
+OUTLINE, RIM = 1, 2
+"""Values of a stored outline: inside a muscle's compartment; and fat beside it.
+
+The rim is taught as muscle: the border between muscle and fat is then found by the fat's HU, exactly as a
+reader's is, and not by the network (docs/adr/0011)."""
+RIM_PIXELS = 1
+FAT_HU_BELOW = -45.0
+"""Fat, and not a pixel that is half muscle: those down to −29 HU are a reader's muscle."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +67,62 @@ class SlabPlan:
 
 
 def level_mm(seed: int) -> float:
-    """Height of the slab over the middle of L3: three of four near L3, the others from L5 to T11."""
+    """Height of the slab over the middle of L3: six of ten near L3, the others from the pelvis to T10."""
     rng = np.random.default_rng([seed, 5])
-    return float(rng.uniform(-32, 32) if rng.random() < 0.75 else rng.uniform(-70, 105))
+    return float(rng.uniform(-32, 32) if rng.random() < 0.6 else rng.uniform(-120, 145))
 
 
 def draw_slab(seed: int, plan: SlabPlan) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """One slab (i, j, s), 0…65535 for 0…1, and the muscle outline of its middle slice (i, j)."""
+    """One slab (i, j, s), 0…65535 for 0…1, and of its middle slice (i, j) what is `OUTLINE` and `RIM`."""
     preset = plan.preset
     spacing = (preset.in_plane_mm, preset.in_plane_mm, preset.slice_mm)
     grid = Grid.axial((*plan.shape, preset.slices), spacing, (0, 0, level_mm(seed)))
-    drawn = phantom(Person.random(seed), grid)
-    middle = preset.slices // 2
-    slab = make_slab(CtVolume.from_array(drawn.hu, grid.ras_from_ijk), middle, preset)
-    return np.rint(slab.image * FULL_SCALE).astype(np.uint16), drawn.outline[:, :, middle]
+    hu, outline = scanned_slab(Person.random(seed), grid, Scanner.random(seed), preset.middle)
+    slab = make_slab(CtVolume.from_array(hu, grid.ras_from_ijk), preset.middle, preset)
+    return np.rint(slab.image * FULL_SCALE).astype(np.uint16), outline
+
+
+def scanned_slab(
+    person: Person, grid: Grid, scanner: Scanner, middle: int
+) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+    """A slab as a scanner shows it: thick slices, arms, table, clothes, a field of view too small.
+
+    The middle slice, where it is thick, is drawn at `SUB_SLICES` heights over its thickness and averaged, the
+    truth by the same rule; its neighbours are cuts.
+
+    Returns
+    -------
+    hu, outline:
+        (i, j, s) int16, and (i, j) uint8 of the middle slice: 0, `OUTLINE`, `RIM`.
+    """
+    x, y, z = grid.coordinates()
+    cuts = SUB_SLICES if scanner.slice_mm >= 2 else 1
+    over = np.linspace(-1, 1, cuts, dtype=np.float32) * np.float32(scanner.slice_mm / 3 if cuts > 1 else 0)
+    heights = np.concatenate(
+        [z[..., :middle], z[..., middle : middle + 1] + over, z[..., middle + 1 :]], axis=-1
+    )
+    painted = Canvas(*person.warp(x, y, heights), heights, grid.pixel_mm)
+    paint_layers(person, painted)
+    around = Canvas(x, y, z, grid.pixel_mm)
+    around.hu, around.outline = (
+        np.concatenate(
+            [
+                full[..., :middle],
+                full[..., middle : middle + cuts].mean(axis=-1, keepdims=True),
+                full[..., middle + cuts :],
+            ],
+            axis=-1,
+        )
+        for full in (painted.hu, painted.outline)
+    )
+    missing = surround(around, scanner, person.seed)
+    clean, hu = expose(around.hu, scanner, grid.in_plane_mm, person.seed)
+    outline = around.outline[:, :, middle] > 0.5
+    rim = binary_dilation(outline, iterations=RIM_PIXELS) & ~outline & (clean[:, :, middle] < FAT_HU_BELOW)
+    if missing is not None:
+        hu[missing] = -1024
+        outline, rim = outline & ~missing[:, :, middle], rim & ~missing[:, :, middle]
+    return hu, np.where(outline, OUTLINE, np.where(rim, RIM, 0)).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

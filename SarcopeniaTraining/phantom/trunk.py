@@ -6,7 +6,7 @@ import numpy as np
 
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
 from SarcopeniaTraining.phantom.painting import Canvas
-from SarcopeniaTraining.phantom.shapes import Along, Field, Wave, smoothstep
+from SarcopeniaTraining.phantom.shapes import Along, Field, Grain, Wave, smoothstep
 
 FAT_HU = (-116, -88)
 
@@ -20,16 +20,13 @@ def muscle_hu(person: Person, canvas: Canvas, room: int) -> Field:
     return base + np.float32(rng.uniform(1, 7)) * field + np.float32(3) * waves[2](canvas.z)
 
 
-def fatty_streaks(person: Person, canvas: Canvas, room: int) -> Field:
-    """Share of intramuscular fat, 0…1: broken streaks that grow with the person's fattiness."""
+def fatty_streaks(person: Person, canvas: Canvas, room: int, *, more: float = 0.0) -> Field:
+    """Share of intramuscular fat, 0…1: marbling that grows with the person's fattiness plus `more`."""
     rng = person.rng(room)
-    u = canvas.x * np.float32(rng.normal(0, 1)) + canvas.y
-    fine = Wave.random(rng, 5, 14, 4)(u + 2 * Wave.random(rng, 8, 30)(canvas.x))
-    coarse = Wave.random(rng, 14, 50)(canvas.x - canvas.y) + Wave.random(rng, 15, 60)(
-        canvas.y + 0.4 * canvas.z
-    )
-    level = 1.75 - 1.15 * person.fatty
-    return np.float32(0.9) * smoothstep((fine + 0.7 * coarse - level) / 0.35)
+    fine = Grain.random(rng, 4, 11, stretch=2.5)(canvas.x, canvas.y, canvas.z)
+    coarse = Grain.random(rng, 18, 60, n=4)(canvas.x, canvas.y, canvas.z)
+    level = 2.4 - 1.9 * min(person.fatty + more, 1.2)
+    return np.float32(0.9) * smoothstep((np.float32(0.8) * fine + np.float32(0.6) * coarse - level) / 0.35)
 
 
 @dataclass(frozen=True)

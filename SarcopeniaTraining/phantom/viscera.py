@@ -6,7 +6,7 @@ import numpy as np
 
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
 from SarcopeniaTraining.phantom.painting import Canvas
-from SarcopeniaTraining.phantom.shapes import Field, Wave, ellipsoid, rotated, superellipse
+from SarcopeniaTraining.phantom.shapes import Field, Grain, Wave, ellipsoid, rotated, superellipse
 from SarcopeniaTraining.phantom.trunk import Wall
 
 ORGAN_HU = {"none": (35, 65), "arterial": (45, 95), "portal": (75, 135)}
@@ -52,7 +52,8 @@ def paint_viscera(person: Person, canvas: Canvas, ring: RingCoordinates, wall: W
     _paint_kidneys(person, canvas, ring, room)
     _paint_bowel(person, canvas, ring, room)
     _paint_solid_organs(person, canvas, ring, room)
-    _paint_great_vessels(person, canvas, ring, room)
+    _paint_great_vessels(person, canvas, person.on_spine(ring), room)
+    _paint_hernia(person, canvas, ring)
     rng = person.rng(10)
     if rng.random() < 0.15:  # ascites fills what is left of the cavity near the wall
         rim = np.minimum(room.depth, np.float32(rng.uniform(3, 25)) - room.depth)
@@ -111,7 +112,7 @@ def _paint_kidneys(person: Person, canvas: Canvas, ring: RingCoordinates, room: 
         part.paint(depth - np.float32(7), hu * np.float32(rng.uniform(0.6, 1)), muscle=False)
         sinus = ellipsoid(u + side * 8, v, part.z - np.float32(z), (13, 8, 24))
         part.paint(sinus, np.float32(-95), muscle=False)
-        part.paint(sinus - np.float32(3), np.float32(rng.choice([5, 150, -80])), muscle=False)
+        part.paint(sinus - np.float32(3), np.float32(rng.choice([5, 30, 60, 150, -80])), muscle=False)
         if rng.random() < 0.25:
             cyst = rng.uniform(5, 22)
             part.paint(
@@ -201,9 +202,12 @@ def _loops(person: Person, rng: np.random.Generator) -> list[_Loop]:
         found.append(
             loop(rng.uniform(-0.6, 0.6), rng.uniform(0.45, 0.75), r, (wide, 1, rng.uniform(18, 45)), large)
         )
-    for _ in range(int(rng.integers(4, 26))):
+    packed = rng.random() < 0.35  # thin people: bowel fills the cavity up to the wall
+    reach = 0.92 if packed else 0.7
+    for _ in range(int(rng.integers(25, 60) if packed else rng.integers(4, 26))):
         r, wide = rng.uniform(7, 19), rng.uniform(1, 2.6)
-        piece = loop(rng.uniform(-0.7, 0.7), rng.uniform(-0.1, 0.8), r, (wide, 1, rng.uniform(12, 45)), small)
+        x, y = rng.uniform(-reach, reach), rng.uniform(-0.15, 0.1 + reach)
+        piece = loop(x, y, r, (wide, 1, rng.uniform(12, 45)), small)
         found.append(replace(piece, tilt_deg=float(rng.uniform(0, 180))))
     return found
 
@@ -242,9 +246,7 @@ def _fill(part: Canvas, depth: Field, kind: str, y: np.float32, rng: np.random.G
     fluid = np.float32(rng.uniform(180, 500) if kind == "contrast" else rng.uniform(-5, 45))
     part.paint(depth, np.float32(-950) if kind == "gas" else fluid, muscle=False)
     if kind == "stool":
-        bubbles = Wave.random(rng, 3, 9, 4)(part.x + part.y) + Wave.random(rng, 3, 9, 4)(
-            part.y - part.x + part.z
-        )
+        bubbles = Grain.random(rng, 4, 14, n=6)(part.x, part.y, part.z) * np.float32(1.1)
         part.tint(part.share(depth) * np.clip(bubbles * 1.4 - 0.5, 0, 1), np.float32(rng.uniform(-900, -300)))
     if kind == "level":
         part.paint(
@@ -275,3 +277,23 @@ def _paint_great_vessels(person: Person, canvas: Canvas, ring: RingCoordinates, 
             canvas.tint(
                 canvas.share(plaque) * np.clip(patches * 3 - 0.6, 0, 1), np.float32(rng.uniform(300, 900))
             )
+
+
+def _paint_hernia(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:
+    """A ventral hernia in one of 25: a sac of fat or bowel in the subcutaneous fat, before the linea alba."""
+    rng = person.rng(17)
+    wide, deep, high = rng.uniform(8, 40), rng.uniform(6, 22), rng.uniform(15, 50)
+    x, z = rng.normal(0, 12), rng.normal(0, 30)
+    content = rng.choice([-100.0, 20.0, 45.0, -900.0])
+    if rng.random() > 0.04:
+        return
+    front = ring.y > 0
+    sac = ellipsoid(
+        ring.x - np.float32(x),
+        ring.depth + np.float32(deep - 2),
+        ring.z - np.float32(z),
+        (float(wide), float(deep), float(high)),
+    )
+    sac = np.where(front, sac, np.float32(-99))
+    canvas.paint(sac, np.float32(rng.uniform(10, 60)), muscle=False)
+    canvas.paint(sac - np.float32(rng.uniform(0.7, 2.5)), np.float32(content), muscle=False)

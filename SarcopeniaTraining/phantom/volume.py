@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SarcopeniaTraining.phantom.anatomy import Person, ring_coordinates
-from SarcopeniaTraining.phantom.generate import Grid, Phantom, paint_layers, truth_of
+from SarcopeniaTraining.phantom.generate import Grid, Phantom, in_world, paint_layers, truth_of
 from SarcopeniaTraining.phantom.painting import Canvas, Reach, reach_of
-from SarcopeniaTraining.phantom.scanner import Scanner, paint_table, with_noise, without_noise
+from SarcopeniaTraining.phantom.scanner import Scanner, with_noise, without_noise
 from SarcopeniaTraining.phantom.shapes import Field
+from SarcopeniaTraining.phantom.surroundings import paint_table
 from SarcopeniaTraining.phantom.trunk import paint_skin_and_fat
 
-GENERATOR = 1
+GENERATOR = 2
 """Raised whenever the same person, grid and scanner would give other voxels."""
 
 BLOCK_SLICES = 8
@@ -42,7 +43,7 @@ class Body:
     points_mm:
         (n, 3), RAS, 4 mm apart in the plane and 20 mm along the body, from 140 mm below L3 to 160 above.
     lowest_skin_mm:
-        Lowest anterior coordinate, in the person's own (warped) axes: where the table lies.
+        Lowest anterior coordinate of the skin: where the table lies.
     """
 
     points_mm: NDArray[np.float32]
@@ -57,13 +58,13 @@ class Body:
         paint_skin_and_fat(person, canvas, ring_coordinates(person, canvas.x, canvas.y, z))
         inside = canvas.hu > _BODY_ABOVE_HU
         points = [np.broadcast_to(c, inside.shape)[inside] for c in (x, y, z)]
-        return cls(np.stack(points, axis=1), float(canvas.y[inside].min()))
+        return cls(np.stack(points, axis=1), float(points[1].min()))
 
 
 def vertebra_centre_mm(person: Person) -> NDArray[np.float64]:
     """RAS position of the middle of the body of L3, shape (3,)."""
     zero = np.zeros((1, 1, 1), np.float32)
-    wanted = np.array([0.0, float(person.spine_y(zero).item())])
+    wanted = np.array([float(person.bend.shift_mm(zero).item()), float(person.spine_y(zero).item())])
     place = np.zeros(2)
     for _ in range(12):  # the warp is a few mm over decimetres, so this converges fast
         x, y = (np.full((1, 1, 1), value, np.float32) for value in place)
@@ -106,7 +107,7 @@ class Rendering:
         canvas.reach = self.reach
         paint_layers(person, canvas)
         if scanner.table:
-            paint_table(canvas, self.lowest_skin_mm, person.seed)
+            paint_table(in_world(canvas, (x, y, z)), self.lowest_skin_mm, person.seed)
         clean = without_noise(canvas.hu, scanner, spacing_mm)
         hu = [
             with_noise(clean[:, :, n, None], scanner, spacing_mm, np.random.default_rng([person.seed, 6, k]))
