@@ -17,7 +17,7 @@ def build(person: Person, z_mm: Array, rng: np.random.Generator) -> tuple[Frame,
     _viscera(frame, halves, rng)
     paraspinal.crura(frame)
     low = bool((frame.level < -1.3).any())
-    hips = girdles.pelvis(frame, rng) if low else np.zeros((len(z_mm), 0, 2))
+    hips = girdles.pelvis(frame) if low else np.zeros((len(z_mm), 0, 2))
     envelope = [hips]
     for side, half in zip(vertebrae_first, halves, strict=True):
         contour = paraspinal.paraspinal(frame, side, rng)
@@ -58,6 +58,7 @@ def _viscera(frame: Frame, halves: list[wall.HalfWall], rng: np.random.Generator
     bowel.small_bowel(frame, rng)
     organs.upper_organs(frame, rng)
     organs.kidneys(frame, rng)
+    organs.bladder(frame, rng)
     bowel.mesentery(frame, rng)
     bowel.great_vessels(frame, rng)
     if (frame.level > 2).any():

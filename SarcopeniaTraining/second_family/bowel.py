@@ -166,7 +166,8 @@ def cavity(frame: Frame, faces: tuple[Array, Array], rng: np.random.Generator) -
     length = np.linalg.norm(away, axis=-1, keepdims=True)
     uneven = np.abs(gaussian_filter1d(rng.standard_normal(ring.shape[1] + 40), 7)[20:-20])[None, :, None] * 9
     behind = np.clip((10 - ring[..., 1:2]) / 40, 0, 1) * (4 + 9 * person.depth) * (0.3 if flat else 1)
-    inset = fat * (0.4 + uneven) + behind + 0.3
+    below = frame.stations({3: 0.0, 2: 0.25, 1: 1.0})[:, None, None]
+    inset = (fat * (0.4 + uneven) + behind) * below + 0.3
     ring = middle + away * np.maximum(1 - inset / length, 0.3)
     back = frame.on_spine(
         np.repeat(np.array([[(-58, -14), (-30, -10), (30, -10), (58, -14)]], dtype=float), len(ring), 0)

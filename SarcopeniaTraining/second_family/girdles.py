@@ -6,6 +6,7 @@ from SarcopeniaTraining.second_family.contours import (
     Array,
     Stations,
     closed,
+    grown,
     mirrored,
     normals,
     open_path,
@@ -16,22 +17,27 @@ from SarcopeniaTraining.second_family.frame import Frame, Stage
 from SarcopeniaTraining.second_family.tissue import Tissue
 from SarcopeniaTraining.second_family.wall import HalfWall
 
+# fmt: off
 _ILIUM: Stations = {
     -1.35: [(86, -34), (91, -27), (97, -18), (101, -10), (104, -2)],
-    -2: [(62, -46), (76, -36), (94, -18), (108, 4), (115, 26)],
-    -3: [(50, -56), (60, -40), (78, -16), (98, 10), (112, 38)],
-    -4: [(54, -50), (64, -32), (80, -10), (98, 14), (110, 40)],
-    -5: [(66, -26), (74, -14), (86, 0), (96, 16), (103, 34)],
+    -2: [(60, -50), (71, -42), (84, -28), (103, -4), (115, 28)],
+    -3: [(47, -60), (57, -47), (64, -28), (86, -3), (111, 38)],
+    -4: [(52, -52), (62, -38), (70, -18), (90, 6), (110, 40)],
+    -5: [(66, -26), (73, -14), (82, -2), (96, 16), (103, 34)],
     -6.5: [(76, -14), (84, -4), (94, 6), (100, 16), (104, 26)],
 }
-_ILIUM_MM = {
-    -1.35: (2, 2, 2, 2, 2),
-    -2: (8, 6, 5, 6, 9),
-    -3: (13, 12, 7, 6, 11),
-    -4: (12, 14, 8, 7, 12),
-    -5: (14, 18, 20, 16, 13),
-    -6.5: (18, 26, 30, 28, 20),
+_ILIUM_MM: Stations = {
+    -1.35: (2, 2, 2, 2, 2), -2: (9, 7, 5, 6, 10), -3: (15, 13, 8, 6, 12), -4: (12, 15, 9, 7, 13),
+    -5: (14, 18, 20, 16, 13), -6.5: (18, 26, 30, 28, 20),
 }
+_MAXIMUS: Stations = {
+    -2.5: [(42, -60), (46, -64), (54, -64), (62, -58), (66, -52), (64, -48), (56, -52), (48, -57)],
+    -3: [(34, -66), (46, -74), (66, -72), (88, -58), (98, -42), (92, -38), (70, -50), (48, -62)],
+    -4: [(26, -64), (42, -82), (72, -84), (102, -64), (114, -34), (104, -28), (76, -46), (48, -60)],
+    -5: [(18, -56), (34, -84), (72, -92), (108, -70), (122, -34), (110, -20), (80, -38), (44, -48)],
+    -6.5: [(12, -50), (26, -86), (70, -96), (112, -74), (126, -34), (114, -14), (84, -30), (40, -38)],
+}
+# fmt: on
 _RIB_REACH = {1: 0.6, 2: 1.1, 3: 2.3, 4: 4.0, 5: 5.6, 6: 6.6, 7: 7.0}
 """How far round the wall a rib reaches, in the wall's control points, by its vertebra's level."""
 
@@ -46,8 +52,8 @@ def ribs_and_lungs(frame: Frame, half: HalfWall, rng: np.random.Generator) -> No
         slope = 13.0 * frame.person.skeleton
         reach = _RIB_REACH[int(np.clip(order, 1, 7))]
         middle = (vertebra.middle_mm + 4 - frame.z_mm) / slope - 0.9
-        low = np.clip(middle - 0.55, -0.9, reach)
-        high = np.clip(middle + 0.55, -0.9, reach)
+        low = np.clip(middle - 0.45, -0.9, reach)
+        high = np.clip(middle + 0.45, -0.9, reach)
         visible = (high - low > 0.15) & (high > 0.05)
         share = np.linspace(0, 1, 16)
         q = np.clip(low[:, None] + (high - low)[:, None] * share, 0, 9)
@@ -57,7 +63,7 @@ def ribs_and_lungs(frame: Frame, half: HalfWall, rng: np.random.Generator) -> No
         for label, fraction in ((Tissue.RIB_CORTEX, 1.0), (Tissue.RIB_MARROW, 0.6)):
             band = sheet(path, out, 3.6 - fraction * thick, 3.6 + fraction * thick)
             frame.put(Stage.OUTER, label, half.out(band), visible)
-    depth = frame.stations({6: 62.0, 5: 46.0, 4: 26.0, 3.2: 9.0, 2.6: 0.0, 0: 0.0}) + rng.normal(0, 4)
+    depth = frame.stations({6: 84.0, 5: 64.0, 4: 38.0, 3.2: 14.0, 2.5: 0.0, 0: 0.0}) * rng.uniform(0.7, 1.25)
     q = samples[None, :]
     profile = (
         np.clip(depth, 0, None)[:, None]
@@ -74,12 +80,11 @@ def _resample(values: Array, samples: Array, q: Array) -> Array:
     return np.stack([np.interp(q[n], samples, values[n]) for n in range(len(values))])
 
 
-def pelvis(frame: Frame, rng: np.random.Generator) -> Array:
+def pelvis(frame: Frame) -> Array:
     """Iliac wings, iliacus and gluteal muscles; returns their outer points (both sides) for the skin."""
     person, level = frame.person, frame.level
     visible = level < -1.36
-    controls = frame.stations(_ILIUM)
-    path = open_path(controls, np.linspace(0, 4, 33))
+    path = open_path(frame.stations(_ILIUM), np.linspace(0, 4, 33))
     outward = -normals(path)
     ends = np.sqrt(np.clip(1 - np.linspace(-1, 1, 33) ** 6, 0, 1))[None, :]
     size = frame.stations(_ILIUM_MM)
@@ -90,49 +95,35 @@ def pelvis(frame: Frame, rng: np.random.Generator) -> Array:
     medius = deep * np.sin(np.pi * np.clip(0.10 + 0.86 * u, 0, 1)) ** 0.7
     inner = frame.stations({-1.35: 0.0, -2: 8.0, -3: 15.0, -4: 17.0, -6: 14.0})[:, None] * area
     iliacus = inner * np.sin(np.pi * np.clip(0.02 + 0.9 * u, 0, 1)) ** 0.8
-    maximus = (
-        frame.stations({-2.3: 0.0, -3: 16.0, -4: 30.0, -6: 42.0})[:, None]
-        * area
-        * np.clip(1.15 - 1.2 * u, 0, 1)
+    gap = 1.0 + 3 * person.fattiness
+    large = closed(grown(frame.stations(_MAXIMUS), np.sqrt(area), (60, -45)), 40)
+    marrow = sheet(path, outward, 1.6 + 0 * thick, np.maximum(thick - 1.6, 1.7))
+    pieces = (
+        (Tissue.GLUTEUS, large, level < -2.5),
+        (Tissue.INTERMUSCULAR_FAT, sheet(path, outward, -iliacus, thick + medius + gap), visible),
+        (Tissue.GLUTEUS, sheet(path, outward, thick + 0.6, thick + medius), visible),
+        (Tissue.ILIACUS, sheet(path, outward, -iliacus, -0.4 + 0 * thick), visible),
+        (Tissue.PELVIS_CORTEX, sheet(path, outward, 0 * thick, thick), visible),
+        (Tissue.PELVIS_MARROW, marrow, visible & (level < -1.8)),
     )
     outer = []
     for sign in (1, -1):
-
-        def out(points: Array, sign: int = sign) -> Array:
-            return frame.on_spine(
-                (points if sign > 0 else mirrored(points))
-                - frame.spine / person.skeleton * np.array([0.7, 0.65])
-            )
-
-        gap = 1.5 + 3 * person.fattiness
-        put = frame.put
-        put(
-            Stage.INNER,
-            Tissue.INTERMUSCULAR_FAT,
-            out(sheet(path, outward, -iliacus, thick + medius + gap)),
-            visible,
+        for tissue, points, shown in pieces:
+            frame.put(Stage.INNER, tissue, _on_pelvis(frame, points, sign), shown)
+        edge = _on_pelvis(
+            frame, np.concatenate([path + outward * (thick + medius)[..., None], large], axis=1), sign
         )
-        put(Stage.INNER, Tissue.GLUTEUS, out(sheet(path, outward, thick + 0.6, thick + medius)), visible)
-        place = thick + medius + gap
-        put(
-            Stage.INNER,
-            Tissue.GLUTEUS,
-            out(sheet(path[:, :26], outward[:, :26], place[:, :26], (place + maximus)[:, :26])),
-            level < -2.4,
-        )
-        put(Stage.INNER, Tissue.ILIACUS, out(sheet(path, outward, -iliacus, -0.4 + 0 * thick)), visible)
-        put(Stage.INNER, Tissue.PELVIS_CORTEX, out(sheet(path, outward, 0 * thick, thick)), visible)
-        put(
-            Stage.INNER,
-            Tissue.PELVIS_MARROW,
-            out(sheet(path, outward, 1.6 + 0 * thick, np.maximum(thick - 1.6, 1.7))),
-            visible & (level < -1.8),
-        )
-        edge = out(path + outward * (place + maximus)[..., None])
-        outer.append(
-            np.where(visible[:, None, None], edge, frame.on_spine(np.array([[[sign * 40.0, -60.0]]])))
-        )
+        none = frame.on_spine(np.array([[[sign * 40.0, -60.0]]]))
+        large_shown = np.arange(edge.shape[1]) < 33
+        keep = visible[:, None] & (large_shown[None, :] | (level < -2.5)[:, None])
+        outer.append(np.where(keep[..., None], edge, none))
     return np.concatenate(outer, axis=1)
+
+
+def _on_pelvis(frame: Frame, points: Array, sign: int) -> Array:
+    """The pelvis follows a third of the column's curve."""
+    mine = points if sign > 0 else mirrored(points)
+    return frame.on_spine(mine - frame.spine / frame.person.skeleton * np.array([0.7, 0.65]))
 
 
 def arms(frame: Frame, half_width: float, rng: np.random.Generator) -> None:

@@ -7,6 +7,7 @@ from SarcopeniaTraining.second_family.frame import Frame, Stage
 from SarcopeniaTraining.second_family.tissue import Tissue
 
 # The outer side runs beyond the wall: the cavity cuts it, so that the organ lies against the wall.
+# fmt: off
 _LIVER: Stations = {
     6: [(140, -60), (170, 20), (110, 130), (0, 140), (-70, 120), (-40, 70), (10, 20), (40, -60)],
     4: [(150, -72), (172, 20), (110, 135), (0, 138), (-64, 112), (-44, 78), (4, 44), (40, -66)],
@@ -31,6 +32,7 @@ _PANCREAS: Stations = {
     2: [(0, 62), (26, 64), (42, 52), (36, 42), (16, 48), (-20, 46), (-40, 44), (-30, 56)],
     2.8: [(-20, 54), (0, 58), (8, 50), (-10, 44), (-40, 36), (-74, 24), (-84, 32), (-56, 48)],
 }
+# fmt: on
 
 
 def _tapered(frame: Frame, lowest: float, run: float) -> Array:
@@ -95,7 +97,7 @@ def kidneys(frame: Frame, rng: np.random.Generator) -> None:
     """Both kidneys in their own fat, with sinus, pyramids and now and then a cyst."""
     person = frame.person
     for sign in (1, -1):
-        middle = (0.75 if sign > 0 else 1.0) + rng.normal(0, 0.3)
+        middle = (1.05 if sign > 0 else 1.3) + rng.normal(0, 0.3)
         half = 54 * rng.normal(1, 0.08) * person.skeleton
         height = (frame.z_mm - middle * 36 * person.skeleton) / half
         inside = np.clip(1 - height**2, 0, 1)
@@ -120,21 +122,21 @@ def kidneys(frame: Frame, rng: np.random.Generator) -> None:
 
         near = np.abs(height) < 1.12
         frame.put(
-            Stage.VISCERA, Tissue.VISCERAL_FAT, closed(at(_KIDNEY * 1.35, np.maximum(size, 0.3)), 40), near
+            Stage.INNER, Tissue.VISCERAL_FAT, closed(at(_KIDNEY * 1.35, np.maximum(size, 0.3)), 40), near
         )
         shape = _KIDNEY + rng.normal(0, 1.0, _KIDNEY.shape)
         solid = np.where(
             np.abs(height)[:, None, None] > 0.62, at(_KIDNEY * 0.95 + [1, 0], size), at(shape, size)
         )
-        frame.put(Stage.VISCERA, Tissue.KIDNEY_CORTEX, closed(solid, 48), inside > 0.01)
+        frame.put(Stage.INNER, Tissue.KIDNEY_CORTEX, closed(solid, 48), inside > 0.01)
         for angle in np.linspace(-2.2, 2.2, 7) + rng.normal(0, 0.1, 7):
             spot = np.array([(14.5 * np.cos(angle), 15.5 * np.sin(angle))]) + 4.6 * _circle(8)
-            frame.put(Stage.VISCERA, Tissue.KIDNEY_MEDULLA, closed(at(spot, size), 14), inside > 0.3)
+            frame.put(Stage.INNER, Tissue.KIDNEY_MEDULLA, closed(at(spot, size), 14), inside > 0.3)
         sinus = _SINUS + rng.normal(0, 1.2, _SINUS.shape)
         open_part = size * np.clip((0.75 - np.abs(height)) / 0.35, 0.02, 1)
-        frame.put(Stage.VISCERA, Tissue.VISCERAL_FAT, closed(at(sinus, open_part), 28), np.abs(height) < 0.72)
+        frame.put(Stage.INNER, Tissue.VISCERAL_FAT, closed(at(sinus, open_part), 28), np.abs(height) < 0.72)
         frame.put(
-            Stage.VISCERA,
+            Stage.INNER,
             Tissue.RENAL_SINUS,
             closed(at(sinus * 0.42 + [-5, 0], open_part), 20),
             np.abs(height) < 0.45,
@@ -144,7 +146,20 @@ def kidneys(frame: Frame, rng: np.random.Generator) -> None:
             centre = np.array(
                 [[sign * 78 * person.skeleton, rng.uniform(-8, 22), middle * 36 + rng.uniform(-40, 25)]]
             )
-            frame.put_tube(Stage.VISCERA, centre, np.array([radius]), np.array([Tissue.CYST], np.uint8))
+            frame.put_tube(Stage.INNER, centre, np.array([radius]), np.array([Tissue.CYST], np.uint8))
+
+
+def bladder(frame: Frame, rng: np.random.Generator) -> None:
+    """The bladder behind the lowest part of the wall."""
+    if not (frame.level < -3.5).any():
+        return
+    size = float(rng.uniform(18, 42))
+    line = np.array([(rng.normal(0, 4), 34.0, -168.0 + shift * size) for shift in (-0.4, 0, 0.4)])
+    line[:, :2] = frame_at(frame, line)
+    frame.put_tube(
+        Stage.VISCERA, line, np.full(3, size + 3), np.full(3, Tissue.BOWEL_WALL, np.uint8), squash=0.8
+    )
+    frame.put_tube(Stage.VISCERA, line, np.full(3, size), np.full(3, Tissue.BLADDER, np.uint8), squash=0.8)
 
 
 def _circle(points: int) -> Array:
@@ -154,7 +169,6 @@ def _circle(points: int) -> Array:
 
 def upper_organs(frame: Frame, rng: np.random.Generator) -> None:
     """Pancreas, duodenum and stomach."""
-    person, level = frame.person, frame.level
     controls = frame.stations(_PANCREAS) + rng.normal(0, 1.6, (1, 8, 2))
     ends = np.clip(np.minimum((level - 0.1) / 0.4, (2.9 - level) / 0.4), 0, 1)
     points = closed(grown(controls, np.maximum(np.sqrt(ends), 0.02), controls.mean(axis=1)), 40)
@@ -175,6 +189,10 @@ def upper_organs(frame: Frame, rng: np.random.Generator) -> None:
         dtype=float,
     )
     stomach[:, 2] += rng.normal(0, 12)
+    if (frame.level > 2.2).any():
+        fundus = np.array([(-66, 10, 205), (-70, 16, 180), (-74, 28, 150), (-72, 44, 120)], dtype=float)
+        full = (Tissue.GASTRIC_CONTENT, Tissue.BOWEL_FLUID)
+        tube(frame, fundus, rng.uniform(34, 48), rng, content=full, wall_mm=4.0, gas=0.9, haustra=0.04)
     size = float(rng.uniform(18, 36))
     tube(
         frame,
@@ -185,8 +203,6 @@ def upper_organs(frame: Frame, rng: np.random.Generator) -> None:
         wall_mm=4.0,
         taper=True,
     )
-    if person.has("ascites"):
-        return
 
 
 def tube(  # noqa: PLR0913 - a tube is its line, size, content and wall
@@ -228,7 +244,12 @@ def tube(  # noqa: PLR0913 - a tube is its line, size, content and wall
     filled = np.array([rng.random() < gas for _ in range(100)])[parts]
     frame.put_tube(Stage.VISCERA, path, radii, np.full(count, wall, dtype=np.uint8))
     empty = labels == Tissue.COLLAPSED_BOWEL
+    folds = path + rng.normal(0, 0.22, (count, 3)) * inner[:, None] * [1, 1, 0]
     frame.put_tube(Stage.VISCERA, path, np.where(empty, inner * 0.8, inner), labels)
+    bare = empty & (rng.random(count) < 0.55)
+    if bare.any():
+        lumen = np.full(int(bare.sum()), Tissue.BOWEL_FLUID, dtype=np.uint8)
+        frame.put_tube(Stage.VISCERA, folds[bare], inner[bare] * rng.uniform(0.15, 0.55, lumen.size), lumen)
     if filled.any():
         deep = rng.uniform(0.15, 0.85)
         bubble = path.copy()
