@@ -26,6 +26,7 @@ from SarcopeniaAssessLib.patient import PatientFacts, Sex
 from SarcopeniaAssessLib.quality import QualityInput, check_quality, withholding_reason
 from SarcopeniaAssessLib.record import InputBlock, MaskBlock, RecordParts, build_record
 from SarcopeniaAssessLib.segmentation import choose_device, segment_slices
+from SarcopeniaAssessLib.uncertainty import Calibration, Doubt, doubt_map, measure_doubt, sma_interval_cm2
 from SarcopeniaAssessLib.volume import CtVolume
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Assessment:
         The CT (or the grid of a mask that came alone) and the slice measured.
     slice_hu, slice_mask:
         (I, J), canonical: its HU (`None` for a mask that came alone), and the delivered mask, bool.
+    slice_doubt:
+        (I, J), 0…1, canonical: where the network doubts; `None` for a mask that no network drew.
     """
 
     record: dict[str, Any]
@@ -54,6 +57,7 @@ class Assessment:
     level: Level
     slice_hu: NDArray[Any] | None
     slice_mask: NDArray[np.bool_]
+    slice_doubt: NDArray[np.float32] | None = None
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:
@@ -132,6 +136,10 @@ class Drawing:
         What drew it; `model` is `None` for a given mask.
     sha256:
         Of the file of a given mask.
+    probability:
+        (I, J), 0…1: the network's opinion on the compartments, before HU carve.
+    doubt:
+        What it doubts on this slice.
     """
 
     mask: NDArray[np.bool_]
@@ -142,6 +150,8 @@ class Drawing:
     sha256: str | None = None
     fragments_removed_cm2: float = 0.0
     timing_s: Mapping[str, float] | None = None
+    probability: NDArray[np.float32] | None = None
+    doubt: Doubt | None = None
 
 
 def assess(  # noqa: PLR0913 - promised: what a person can say of a CT, each by its name
@@ -230,9 +240,10 @@ def draw(question: Question, model: SegmentationModel, device: str) -> Drawing:
     if not found[k].mask.any():
         raise MaskError("The model finds no muscle on this slice", "check the level and the CT")
     below, above = (found[each].mask if each in found else None for each in (k - 1, k + 1))
+    hu = volume.slab(k, k + 1)[:, :, 0]
     return Drawing(
         mask=found[k].mask,
-        hu=volume.slab(k, k + 1)[:, :, 0],
+        hu=hu,
         neighbours=(below, above),
         model=model,
         device=device,
@@ -241,6 +252,8 @@ def draw(question: Question, model: SegmentationModel, device: str) -> Drawing:
             "preprocess": sum(each.preprocess_s for each in found.values()),
             "network": sum(each.network_s for each in found.values()),
         },
+        probability=found[k].outline_probability,
+        doubt=measure_doubt(found[k].outline_probability, hu, found[k].mask, volume.pixel_mm),
     )
 
 
@@ -263,9 +276,10 @@ def conclude(question: Question, drawing: Drawing) -> Assessment:
             neighbours_sma_cm2=(below, above),
             fragments_removed_cm2=drawing.fragments_removed_cm2,
             dicom_sex=question.dicom_sex,
+            doubt_exceeded=_doubt_exceeded(drawing),
         )
     )
-    interval = _interval_cm2(measured.sma_cm2, drawing.model)
+    interval = _interval_cm2(measured.sma_cm2, drawing)
     judgement = judge(
         measured, patient, names=question.criteria, interval=interval, withheld=withholding_reason(findings)
     )
@@ -284,6 +298,7 @@ def conclude(question: Question, drawing: Drawing) -> Assessment:
             mask=MaskBlock("given") if drawing.model is None else MaskBlock("model", 1.0, 0),
             neighbours_sma_cm2=(below, above),
             interval=interval,
+            doubt=drawing.doubt,
             model=drawing.model.entry if drawing.model else None,
             device=drawing.device,
             timing_s=timing,
@@ -291,12 +306,23 @@ def conclude(question: Question, drawing: Drawing) -> Assessment:
     )
     if drawing.sha256 is not None:
         record["mask"]["sha256"] = drawing.sha256
-    return Assessment(record, volume, question.level, drawing.hu, drawing.mask)
+    doubt = None if drawing.probability is None else doubt_map(drawing.probability)
+    return Assessment(record, volume, question.level, drawing.hu, drawing.mask, doubt)
 
 
-def _interval_cm2(sma_cm2: float, model: SegmentationModel | None) -> tuple[float, float] | None:
-    """Reader variability for a given mask; for a model's, its measured error too, else nothing is claimed."""
-    if model is None:
-        return area_interval_cm2(sma_cm2)
-    error = model.entry.scores.get(MODEL_ERROR_SCORE)
+def _interval_cm2(sma_cm2: float, drawing: Drawing) -> tuple[float, float] | None:
+    """Reader variability for a given mask; for a model's, its own doubt too, as far as it was calibrated."""
+    if drawing.model is None:
+        return sma_interval_cm2(sma_cm2)
+    entry = drawing.model.entry
+    calibration = Calibration.from_mapping(entry.calibration)
+    if calibration is not None and drawing.doubt is not None:
+        return sma_interval_cm2(sma_cm2, drawing.doubt, calibration)
+    error = entry.scores.get(MODEL_ERROR_SCORE)
     return None if error is None else area_interval_cm2(sma_cm2, model_error=float(error))
+
+
+def _doubt_exceeded(drawing: Drawing) -> bool:
+    """Whether the network doubts more than its calibration knows; never without one."""
+    calibration = Calibration.from_mapping(drawing.model.entry.calibration) if drawing.model else None
+    return calibration is not None and drawing.doubt is not None and calibration.exceeded(drawing.doubt)

@@ -60,6 +60,8 @@ class ModelEntry:
         A sentence each, shown with every result and by `models info`.
     training, scores:
         Command, seed and the like; measured scores by data set.
+    calibration:
+        What the network's doubt is worth: the fields of `uncertainty.Calibration`, or empty.
     file, sha256, url:
         Weights file beside the registry, its checksum, and where it can be downloaded. None where not
         known: a file does not state its own checksum.
@@ -75,6 +77,7 @@ class ModelEntry:
     licence: str = "research use only"
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     file: str | None = None
     sha256: str | None = None
     url: str | None = None
@@ -253,6 +256,12 @@ def in_words(entry: ModelEntry) -> dict[str, str]:
         order = network.config.window_reverse
         side = network.config.image_size
         told["window_order"] = WINDOW_ORDERS[order] + (f" ({side}×{side}×{side})" if side else "")
+    if architecture["kind"] == SPINE_KIND:
+        told["purpose"] = "finds the level of L3 (--l3 auto); draws no muscle"
+        told["sees"] = (
+            f"the whole scan on a grid of {sees['grid_mm']:g} mm, {sees['hu_low']:g}…{sees['hu_high']:g} HU"
+        )
+        return told
     tile = sees.get("tile")
     told["sees"] = (
         f"{sees['slices']} slices {sees['slice_mm']:g} mm apart, pixels of {sees['in_plane_mm']:g} mm, "

@@ -60,6 +60,8 @@ class QualityInput:
         Area of the small pieces that the clean-up dropped.
     dicom_sex:
         The file's PatientSex, whatever was given by hand.
+    doubt_exceeded:
+        The network doubts more on this slice than on any phantom that calibrated its interval.
     """
 
     volume: CtVolume
@@ -71,12 +73,12 @@ class QualityInput:
     neighbours_sma_cm2: tuple[float | None, float | None] = (None, None)
     fragments_removed_cm2: float = 0.0
     dicom_sex: Sex | None = None
+    doubt_exceeded: bool = False
 
     @property
     def pixel_mm(self) -> tuple[float, float]:
         """Lengths of the two in-plane steps, canonical."""
-        columns = np.linalg.norm(self.volume.ras_from_canonical[:3, :2], axis=0)
-        return float(columns[0]), float(columns[1])
+        return self.volume.pixel_mm
 
     @property
     def slice_step_mm(self) -> float:
@@ -173,6 +175,12 @@ def _mask_place(given: QualityInput) -> Iterator[Finding]:
 
 def _area(given: QualityInput) -> Iterator[Finding]:
     sma_cm2 = given.measurement.sma_cm2
+    if given.doubt_exceeded:
+        yield _error(
+            "network_doubts",
+            "The network doubts more here than on any image it was calibrated on, so no status is given: "
+            "check level and image, and correct the mask by hand.",
+        )
     low, high = PLAUSIBLE_SMA_CM2
     if not low <= sma_cm2 <= high:
         yield _warning(

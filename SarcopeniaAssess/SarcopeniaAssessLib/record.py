@@ -13,7 +13,7 @@ import sys
 import uuid
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.measurement import Measurement
     from SarcopeniaAssessLib.model_file import ModelEntry
     from SarcopeniaAssessLib.patient import PatientFacts
+    from SarcopeniaAssessLib.uncertainty import Doubt
     from SarcopeniaAssessLib.volume import CtVolume
 
 __all__ = [
@@ -100,6 +101,8 @@ class RecordParts:
         Area one slice below and above.
     interval:
         Low and high of the area, cm².
+    doubt:
+        What the network doubts on the slice; `None` for a given mask.
     model:
         The model that drew the mask; `None` for a given mask.
     device:
@@ -120,6 +123,7 @@ class RecordParts:
     mask: MaskBlock
     neighbours_sma_cm2: tuple[float | None, float | None] = (None, None)
     interval: tuple[float, float] | None = None
+    doubt: Doubt | None = None
     model: ModelEntry | None = None
     device: str | None = None
     timing_s: Mapping[str, float | None] = field(default_factory=dict)
@@ -269,6 +273,7 @@ def _muscle(parts: RecordParts) -> dict[str, Any]:
         "mean_hu": _number(measured.mean_hu),
         "sma_hu_m29_150_cm2": _number(measured.sma_hu_m29_150_cm2),
         "smi_cm2_m2": _number(measured.smi_cm2_m2),
+        "doubt": None if parts.doubt is None else asdict(parts.doubt),
     }
 
 

@@ -186,6 +186,12 @@ class CtVolume:
         return tilt_deg(self.ras_from_canonical)
 
     @property
+    def pixel_mm(self) -> tuple[float, float]:
+        """Lengths of the two in-plane steps, canonical."""
+        columns = np.linalg.norm(self.ras_from_canonical[:3, :2], axis=0)
+        return float(columns[0]), float(columns[1])
+
+    @property
     def pixel_area_cm2(self) -> float:
         """Area of one pixel of an axial slice: |column × row|, right for oblique and sheared affines."""
         return pixel_area_cm2(self.ras_from_canonical, 2)

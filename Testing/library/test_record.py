@@ -264,7 +264,7 @@ def all_fields():
     return sorted({(name, path) for name in ("model", "accepted", "child") for path in leaves(GOOD[name])})
 
 
-OPTIONAL = {"kvp", "contrast", "slice_thickness_mm"}
+OPTIONAL = {"kvp", "contrast", "slice_thickness_mm", "doubt"}
 
 
 class TestEveryFieldIsGuarded:

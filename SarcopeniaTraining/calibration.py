@@ -1,0 +1,221 @@
+"""What a doubt is worth in per cent of area: split-conformal calibration of the SMA interval, and its check.
+
+One half of the calibration phantoms fits the scale, the other gives the quantile of |error| / scale, so
+that the interval holds for 95 % of new phantoms of the same kind whatever the scale is (Lei et al.,
+*Distribution-free predictive inference for regression*, JASA 2018, doi:10.1080/01621459.2017.1307116).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.measurement import READER_VARIABILITY
+from SarcopeniaAssessLib.segmentation import segment_slices
+from SarcopeniaAssessLib.uncertainty import Calibration, Doubt, measure_doubt, sma_interval_cm2
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from SarcopeniaAssessLib.models import SegmentationModel
+    from SarcopeniaAssessLib.volume import CtVolume
+
+LEVEL = 0.95
+LEAST_CASES = 40
+LIMIT_LEVEL = 0.999
+_LEAST_SCALE = 0.002
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A phantom as the model measured it, and as it is.
+
+    Attributes
+    ----------
+    seed, facts:
+        Which phantom, and its subgroups.
+    truth_cm2, measured_cm2:
+        Its muscle, and the area of the model's mask.
+    doubt:
+        `None`: the model drew nothing.
+    """
+
+    seed: int
+    facts: dict[str, Any]
+    truth_cm2: float
+    measured_cm2: float
+    doubt: Doubt | None
+
+    @property
+    def log_error(self) -> float:
+        """ln(truth / measured); infinite where the model drew nothing."""
+        return math.log(self.truth_cm2 / self.measured_cm2) if self.measured_cm2 > 0 else math.inf
+
+    @property
+    def reader_cm2(self) -> float:
+        """What a careful reader draws of it: the truth × N(1, 0.97 %), 95 % of which lies within 1.9 %."""
+        reader = np.random.default_rng([self.seed, 8])
+        return self.truth_cm2 * (1 + float(reader.normal(0, READER_VARIABILITY / 1.96)))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any]) -> Reading:
+        """The inverse of `to_mapping`."""
+        doubt = values["doubt"]
+        return cls(**{**values, "doubt": None if doubt is None else Doubt(**doubt)})
+
+
+def read_case(
+    seed: int, volume: CtVolume, truth: NDArray[np.bool_], facts: dict[str, Any], model: SegmentationModel
+) -> Reading:
+    """Let a model measure the middle slice of a phantom, through the library as everyone does.
+
+    Parameters
+    ----------
+    truth:
+        (I, J) bool, canonical: muscle on the volume's middle slice.
+    """
+    k = volume.slice_count // 2
+    found = segment_slices(volume, [k], model)[0]
+    doubt = measure_doubt(
+        found.outline_probability, volume.slab(k, k + 1)[:, :, 0], found.mask, volume.pixel_mm
+    )
+    areas = [float(np.count_nonzero(mask)) * volume.pixel_area_cm2 for mask in (truth, found.mask)]
+    return Reading(seed, facts, areas[0], areas[1], doubt)
+
+
+def conformal_quantile(scores: Sequence[float] | NDArray[np.float64], level: float = LEVEL) -> float:
+    """The bound that a new score of the same kind stays under with at least this probability.
+
+    The k-th smallest of n scores with k = ⌈level · (n + 1)⌉.
+
+    Raises
+    ------
+    ModelError
+        Too few scores for any such bound.
+    """
+    ordered = np.sort(np.asarray(scores, np.float64))
+    k = math.ceil(level * (ordered.size + 1))
+    if k > ordered.size:
+        raise ModelError(
+            f"{ordered.size} phantoms cannot calibrate a {100 * level:g} % interval", "take more phantoms"
+        )
+    return float(ordered[k - 1])
+
+
+def calibrate(readings: Sequence[Reading]) -> Calibration:
+    """Fit the scale on every second reading, take the quantile from the others.
+
+    Raises
+    ------
+    ModelError
+        Fewer than 40 readings, or a model that finds nothing on more than one in twenty phantoms.
+    """
+    if len(readings) < LEAST_CASES:
+        raise ModelError(
+            f"{len(readings)} phantoms cannot calibrate an interval", f"take {LEAST_CASES} or more"
+        )
+    fitted, held = readings[::2], readings[1::2]
+    weights = _fit([each for each in fitted if each.doubt is not None])
+    scales = [_scale(weights, each.doubt) for each in readings if each.doubt is not None]
+    quantile = conformal_quantile([_score(weights, each) for each in held])
+    if not math.isfinite(quantile):
+        raise ModelError("The model finds no muscle on many phantoms", "train it before it is calibrated")
+    numbers = [round(float(value), 5) for value in weights]
+    limit = float(np.quantile(scales, LIMIT_LEVEL, method="higher"))
+    return Calibration(
+        floor=max(numbers[0], _LEAST_SCALE),
+        stray=numbers[1],
+        attenuation=numbers[2],
+        shift=numbers[3],
+        quantile=round(quantile, 4),
+        scale_limit=round(limit, 5),
+        cases=len(held),
+    )
+
+
+def _fit(readings: Sequence[Reading]) -> NDArray[np.float64]:
+    """Floor, weights of both doubts, shift: the greatest likelihood of Laplace errors of that scale."""
+    from scipy.optimize import minimize
+
+    doubts = np.array([(r.doubt.stray, r.doubt.attenuation) for r in readings if r.doubt is not None])
+    errors = np.array([r.log_error for r in readings])
+    unit = np.maximum(doubts.mean(axis=0), 1e-6)
+    parts = doubts / unit
+
+    def loss(values: NDArray[np.float64]) -> float:
+        scale = values[0] + parts @ values[1:3]
+        error = np.sqrt((errors - values[3] * parts[:, 1]) ** 2 + 1e-6)  # smooth at 0, for the gradient
+        return float(np.mean(np.log(scale) + error / scale))
+
+    size = float(np.median(np.abs(errors))) + 1e-3
+    bounds = [(_LEAST_SCALE, None), (0, None), (0, None), (None, None)]
+    starts = ([size, 0.1 * size, 0.1 * size, 0], [0.2 * size, 0.4 * size, 0.4 * size, 0.3 * size])
+    best = min(
+        (minimize(loss, np.maximum(start, _LEAST_SCALE), bounds=bounds) for start in starts),
+        key=lambda found: float(found.fun),
+    )
+    weights: NDArray[np.float64] = best.x / np.array([1.0, unit[0], unit[1], unit[1]])
+    return weights
+
+
+def _scale(weights: NDArray[np.float64], doubt: Doubt) -> float:
+    return float(weights[0] + weights[1] * doubt.stray + weights[2] * doubt.attenuation)
+
+
+def _score(weights: NDArray[np.float64], reading: Reading) -> float:
+    if reading.doubt is None:
+        return math.inf
+    return abs(reading.log_error - float(weights[3]) * reading.doubt.attenuation) / _scale(
+        weights, reading.doubt
+    )
+
+
+def covered(reading: Reading, calibration: Calibration) -> bool:
+    """Whether the interval holds what the simulated reader drew."""
+    low, high = sma_interval_cm2(reading.measured_cm2, reading.doubt, calibration)
+    return reading.doubt is not None and low <= reading.reader_cm2 <= high
+
+
+def coverage(
+    readings: Sequence[Reading], calibration: Calibration, group: Callable[[Reading], str] = lambda _: "all"
+) -> dict[str, dict[str, float]]:
+    """How often the interval holds the reader's area, and how wide it is, by subgroup.
+
+    Returns
+    -------
+    For each subgroup: `cases`; `covered_percent`; half of the interval's width in per cent of the area,
+    its median, 5th and 95th percentile; mean signed and absolute error of the area in per cent;
+    `beyond_limit`, cases on which the network doubts more than calibration showed.
+    """
+    groups: dict[str, list[Reading]] = {}
+    for reading in readings:
+        groups.setdefault(group(reading), []).append(reading)
+    return {name: _coverage(members, calibration) for name, members in sorted(groups.items())}
+
+
+def _coverage(readings: Sequence[Reading], calibration: Calibration) -> dict[str, float]:
+    drawn = [each for each in readings if each.doubt is not None]
+    bounds = np.array([sma_interval_cm2(each.measured_cm2, each.doubt, calibration) for each in drawn])
+    measured = np.array([each.measured_cm2 for each in drawn])
+    half = 50 * (bounds[:, 1] - bounds[:, 0]) / measured
+    error = 100 * (measured / np.array([each.truth_cm2 for each in drawn]) - 1)
+    beyond = sum(each.doubt is not None and calibration.exceeded(each.doubt) for each in readings)
+    return {
+        "cases": len(readings),
+        "covered_percent": round(100 * float(np.mean([covered(each, calibration) for each in readings])), 1),
+        "half_width_median_percent": round(float(np.median(half)), 1),
+        "half_width_p5_percent": round(float(np.quantile(half, 0.05)), 1),
+        "half_width_p95_percent": round(float(np.quantile(half, 0.95)), 1),
+        "error_mean_percent": round(float(error.mean()), 2),
+        "error_abs_mean_percent": round(float(np.abs(error).mean()), 2),
+        "beyond_limit": beyond,
+    }

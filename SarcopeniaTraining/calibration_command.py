@@ -1,0 +1,208 @@
+"""`python -m SarcopeniaTraining.calibration_command`: phantoms read, interval calibrated, stored, checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from SarcopeniaAssessLib.errors import SarcopeniaError
+from SarcopeniaAssessLib.uncertainty import Calibration
+from SarcopeniaTraining.calibration import Reading, calibrate, coverage, read_case
+
+if TYPE_CHECKING:
+    from SarcopeniaAssessLib.models import ModelEntry, SegmentationModel
+
+CHECK_SEED = 5_100_000
+"""First seed of the held-out family on which intervals are checked."""
+FAMILIES = ("first", "second")
+_PIECE = 10
+_PERCENT_COLUMNS = ("covered_percent", "half_width_median_percent", "error_abs_mean_percent")
+
+
+def read_phantoms(
+    model: str, family: str, seeds: Sequence[int], *, jobs: int = 1, kept: Path | None = None
+) -> list[Reading]:
+    """What a model measures on phantoms, and what they are.
+
+    Parameters
+    ----------
+    model:
+        Name or file of a model (`load_model`).
+    family:
+        `first`: `calibration_cases`; `second`: the held-out family, which no training draws.
+    jobs:
+        Processes.
+    kept:
+        File of readings, a JSON object a line; those in it are not read again. It belongs to one model and
+        one family.
+    """
+    from SarcopeniaTraining.machine import workers
+
+    found = {} if kept is None else {each.seed: each for each in _kept(kept)}
+    missing = [seed for seed in seeds if seed not in found]
+    pieces = [missing[n : n + _PIECE] for n in range(0, len(missing), _PIECE)]
+    if pieces:
+        with workers(jobs, len(pieces)) as pool:
+            for piece in pool.map(_read_piece, pieces, [model] * len(pieces), [family] * len(pieces)):
+                found |= {each.seed: each for each in piece}
+                if kept is not None:
+                    _keep(kept, piece)
+    return [found[seed] for seed in seeds]
+
+
+def _read_piece(seeds: Sequence[int], model: str, family: str) -> list[Reading]:
+    import torch
+
+    torch.set_num_threads(1)
+    loaded = _loaded(model)
+    return [_read_first(seed, loaded) if family == "first" else _read_second(seed, loaded) for seed in seeds]
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: str) -> SegmentationModel:
+    from SarcopeniaAssessLib.models import load_model
+
+    return load_model(model)
+
+
+def _read_first(seed: int, model: SegmentationModel) -> Reading:
+    from SarcopeniaTraining.calibration_cases import calibration_case
+
+    case = calibration_case(seed)
+    return read_case(seed, case.volume, case.truth, dict(case.facts), model)
+
+
+def _read_second(seed: int, model: SegmentationModel) -> Reading:
+    from SarcopeniaAssessLib.volume import CtVolume
+    from SarcopeniaTraining.second_family import draw_l3
+
+    scan = draw_l3(seed)
+    volume = CtVolume.from_array(scan.hu, scan.ras_from_ijk)
+    k = volume.slice_count // 2
+    facts = {
+        name: getattr(scan.facts, name)
+        for name in ("sex", "build", "phase", "slice_mm", "kernel", "kvp", "noise_hu", "traits")
+    }
+    return read_case(seed, volume, volume.axes.view(scan.muscle)[:, :, k] > 0, facts, model)
+
+
+def _kept(path: Path) -> Iterable[Reading]:
+    if path.is_file():
+        for line in path.read_text("utf-8").splitlines():
+            yield Reading.from_mapping(json.loads(line))
+
+
+def _keep(path: Path, readings: Sequence[Reading]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(each.to_mapping()) + "\n" for each in readings)
+
+
+def store(model: str, calibration: Calibration) -> ModelEntry:
+    """Write a calibration into a model's file and, of a bundled model, into `Models.json`.
+
+    The tensors stay as they are; the file's checksum changes, since the entry is in its header.
+    """
+    from safetensors.torch import load_file, save
+
+    from SarcopeniaAssessLib import resource_path
+    from SarcopeniaAssessLib.model_file import METADATA_KEY, file_sha256, read_entry, write_whole
+    from SarcopeniaAssessLib.models import REGISTRY, model_entry, weights_path
+
+    registered = not Path(model).is_file()
+    path = weights_path(model_entry(model)) if registered else Path(model)
+    entry = replace(read_entry(path), calibration=calibration.to_mapping(), sha256=None)
+    header = json.dumps(entry.to_mapping(), ensure_ascii=False, sort_keys=True)
+    write_whole(path, save(load_file(path), {METADATA_KEY: header}))
+    entry = replace(entry, file=path.name, sha256=file_sha256(path))
+    if registered:
+        registry = resource_path(REGISTRY)
+        listed = json.loads(registry.read_text("utf-8"))
+        for known in listed["models"]:
+            if known["name"] == entry.name:
+                known |= {"calibration": dict(entry.calibration), "sha256": entry.sha256}
+        write_whole(registry, (json.dumps(listed, indent=1, ensure_ascii=False) + "\n").encode())
+    return entry
+
+
+def subgroups(readings: Sequence[Reading], calibration: Calibration) -> dict[str, dict[str, float]]:
+    """Coverage of all and of every subgroup that the facts tell; numbers are grouped by size."""
+    table = coverage(readings, calibration)
+    for name in readings[0].facts:
+        groups = coverage(readings, calibration, partial(_group_of, name))
+        table |= {f"{name} {group}": values for group, values in groups.items()}
+    return table
+
+
+def _group_of(name: str, reading: Reading) -> str:
+    value = reading.facts[name]
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int | float):
+        edges = (-12, 2, 4, 8, 15, 25, 50, 110, 130)
+        above = [edge for edge in edges if value >= edge]
+        return f"from {above[-1]}" if above else f"under {edges[0]}"
+    return ", ".join(sorted(value)) or "none"
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--phantoms", default=400, show_default=True, help="Of the first family, to calibrate on.")
+@click.option("--check", default=0, show_default=True, help="Of the held-out family, to check coverage on.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder of readings; a killed run goes on.")
+@click.option("--store", "stores", is_flag=True, help="Write the calibration into the model's entry.")
+@click.option("--json", "as_json", is_flag=True, help="The tables as JSON.")
+def command(  # noqa: PLR0913, PLR0917 - each an option of the command
+    model: str | None, phantoms: int, check: int, jobs: int, keep: Path | None, stores: bool, as_json: bool
+) -> None:
+    """Calibrate the SMA interval of MODEL (a name or a file; the default model), and check it.
+
+    Without --phantoms (0), the calibration that the model has is checked.
+    """
+    from SarcopeniaAssessLib.models import default_model_name, load_model
+    from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED
+
+    name = model or default_model_name()
+    entry = load_model(name).entry
+    weights = (entry.sha256 or "")[:12]
+
+    def readings(family: str, first_seed: int, count: int) -> list[Reading]:
+        file = None if keep is None else keep / f"{entry.name}-{weights}-{family}.jsonl"
+        return read_phantoms(name, family, range(first_seed, first_seed + count), jobs=jobs, kept=file)
+
+    tables: dict[str, Any] = {}
+    calibration = Calibration.from_mapping(entry.calibration)
+    if phantoms:
+        first = readings("first", CALIBRATION_SEED, phantoms)
+        calibration = calibrate(first)
+        tables["calibration"] = calibration.to_mapping()
+        tables["first family"] = subgroups(first, calibration)
+    if calibration is None:
+        raise click.UsageError(f"model {entry.name} has no calibration to check; give --phantoms 400")
+    if check:
+        tables["held-out family"] = subgroups(readings("second", CHECK_SEED, check), calibration)
+    if stores:
+        tables["sha256"] = store(name, calibration).sha256
+    if as_json:
+        click.echo(json.dumps(tables, ensure_ascii=False))
+        return
+    for title, table in tables.items():
+        click.echo(f"{title}: {table}" if title in ("sha256", "calibration") else title)
+        if title not in ("sha256", "calibration"):
+            for group, values in table.items():
+                told = "  ".join(f"{key.removesuffix('_percent')} {values[key]}" for key in _PERCENT_COLUMNS)
+                click.echo(f"  {group:28} {values['cases']:4d}  {told}  beyond {values['beyond_limit']}")
+
+
+if __name__ == "__main__":
+    try:
+        command(standalone_mode=True)
+    except SarcopeniaError as error:
+        raise SystemExit(f"sarcopenia: {error}") from None

@@ -1,0 +1,151 @@
+"""Calibration on made-up readings whose errors are known, its file, and one phantom read end to end."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.models import load_model
+from SarcopeniaAssessLib.uncertainty import Calibration, Doubt, sma_interval_cm2
+from SarcopeniaTraining.calibration import Reading, calibrate, conformal_quantile, coverage, covered
+from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED, Hardship, calibration_case
+from SarcopeniaTraining.calibration_command import read_phantoms, store, subgroups
+from Testing.library.small_case import write_model
+
+
+def readings(count, seed, *, spread=1.0):
+    """Errors of Laplace, whose scale grows with doubt, and a part of them one-sided in attenuation."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for n in range(count):
+        doubt = Doubt(float(rng.gamma(2, 0.004)), float(rng.gamma(2, 0.03)))
+        scale = spread * (0.004 + 1.2 * doubt.stray + 0.05 * doubt.attenuation)
+        error = 0.2 * doubt.attenuation + float(rng.laplace(0, scale))
+        facts = {"noise": "high" if scale > 0.02 * spread else "low"}
+        made.append(Reading(seed * 100_000 + n, facts, 150 * math.exp(error), 150.0, doubt))
+    return made
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    return calibrate(readings(1200, 1))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(19, 19), (39, 38), (99, 95), (100, 96)])
+def test_the_quantile_follows_the_finite_sample_rule(count, expected):
+    scores = np.random.default_rng(0).permutation(np.arange(1, count + 1))
+    assert conformal_quantile(scores) == expected
+
+
+def test_eighteen_scores_say_nothing_at_95_percent():
+    with pytest.raises(ModelError, match="18 phantoms cannot"):
+        conformal_quantile(np.arange(18))
+
+
+def test_new_scores_stay_under_the_quantile_as_often_as_promised():
+    rng = np.random.default_rng(2)
+    held = [rng.exponential() < conformal_quantile(rng.exponential(size=59)) for _ in range(4000)]
+    # k = 57 of 60: 95 % exactly; four standard errors.
+    assert np.mean(held) == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / 4000))
+
+
+def test_intervals_cover_new_readings_and_each_subgroup(calibration):
+    table = coverage(readings(3000, 2), calibration, lambda reading: reading.facts["noise"])
+    new = coverage(readings(3000, 2), calibration)["all"]
+    assert new["cases"] == 3000
+    assert 93 <= new["covered_percent"] <= 97
+    assert all(90 <= group["covered_percent"] <= 99 for group in table.values())
+    assert table["high"]["half_width_median_percent"] > 1.3 * table["low"]["half_width_median_percent"]
+
+
+def test_the_scale_that_made_the_errors_is_found(calibration):
+    assert calibration.shift == pytest.approx(0.2, abs=0.06)
+    assert calibration.stray / calibration.attenuation == pytest.approx(24, rel=0.7)
+    assert calibration.cases == 600
+
+
+def test_larger_errors_give_wider_intervals(calibration):
+    wider = calibrate(readings(1200, 1, spread=2.0))
+    doubt = Doubt(0.008, 0.05)
+    spans = [np.ptp(sma_interval_cm2(150.0, doubt, each)) for each in (calibration, wider)]
+    assert spans[1] > 1.5 * spans[0]
+
+
+def test_the_limit_is_what_one_in_a_thousand_exceeds(calibration):
+    made = readings(1200, 1)
+    assert sum(calibration.exceeded(reading.doubt) for reading in made) <= 2
+    assert calibration.exceeded(Doubt(0.2, 0.5))
+
+
+def test_a_model_that_draws_nothing_is_neither_covered_nor_calibrated(calibration):
+    nothing = replace(readings(1, 3)[0], measured_cm2=0.0, doubt=None)
+    assert not covered(nothing, calibration)
+    made = readings(200, 4)
+    with pytest.raises(ModelError, match="no muscle on many"):
+        calibrate([each if n % 5 else replace(nothing, seed=n) for n, each in enumerate(made)])
+
+
+def test_few_phantoms_calibrate_nothing():
+    with pytest.raises(ModelError, match="39 phantoms"):
+        calibrate(readings(39, 1))
+
+
+def test_the_reader_scatters_by_a_published_variability():
+    factors = np.array([each.reader_cm2 / each.truth_cm2 for each in readings(4000, 5)])
+    assert np.mean(np.abs(factors - 1) < 0.019) == pytest.approx(0.95, abs=0.015)
+    assert factors.mean() == pytest.approx(1, abs=0.001)
+
+
+def test_a_reading_comes_back_as_it_went():
+    for reading in (readings(1, 6)[0], replace(readings(1, 6)[0], doubt=None)):
+        assert Reading.from_mapping(json.loads(json.dumps(reading.to_mapping()))) == reading
+
+
+def test_a_phantom_is_read_once_and_kept(tmp_path):
+    model = str(write_model(tmp_path / "everything.safetensors"))
+    kept = tmp_path / "kept" / "readings.jsonl"
+    seeds = [CALIBRATION_SEED + 1]
+    first = read_phantoms(model, "first", seeds, kept=kept)[0]
+    case = calibration_case(seeds[0])
+    assert first.truth_cm2 == pytest.approx(case.truth.sum() * case.volume.pixel_area_cm2)
+    assert first.facts == case.facts
+    assert 30 < first.truth_cm2 < 350
+    # The network calls everything muscle: what has muscle's HU is more than the muscle.
+    assert first.measured_cm2 > first.truth_cm2
+    kept.write_text(kept.read_text().replace('"measured_cm2": ', '"measured_cm2": 1'))
+    again = read_phantoms(model, "first", seeds, kept=kept)[0]
+    assert again.measured_cm2 > first.measured_cm2  # taken from the file, not read again
+
+
+def test_a_calibration_is_stored_in_the_models_file_and_nothing_else_changes(tmp_path, calibration):
+    path = write_model(tmp_path / "everything.safetensors")
+    before = load_model(path)
+    stored = store(str(path), calibration)
+    after = load_model(path)
+    assert Calibration.from_mapping(after.entry.calibration) == calibration
+    assert after.entry.sha256 == stored.sha256 != before.entry.sha256
+    assert replace(after.entry, calibration={}, sha256=None) == replace(before.entry, sha256=None)
+    for name, tensor in before.network.state_dict().items():
+        assert (tensor == after.network.state_dict()[name]).all(), name
+
+
+def test_subgroups_are_told_by_name_and_by_size(calibration):
+    made = [
+        replace(each, facts={"slice_mm": 3.0 + 2 * (n % 2), "traits": ["metal"] if n % 3 else []})
+        for n, each in enumerate(readings(60, 7))
+    ]
+    table = subgroups(made, calibration)
+    assert table.keys() == {"all", "slice_mm from 2", "slice_mm from 4", "traits metal", "traits none"}
+    assert table["traits none"]["cases"] == 20
+
+
+def test_a_harder_scan_is_harder_and_otherwise_the_same_grid():
+    hu = np.full((64, 48, 3), 50, np.int16)
+    rng = np.random.default_rng(0)
+    assert (Hardship().applied(hu, (0.8, 0.8), rng) == hu).all()
+    noisy = Hardship(noise_hu=20.0, shift_hu=7.0).applied(hu, (0.8, 0.8), rng)
+    assert noisy.std() == pytest.approx(20, rel=0.1)
+    assert noisy.mean() == pytest.approx(57, abs=3)
