@@ -176,5 +176,6 @@ def cavity(frame: Frame, faces: tuple[Array, Array], rng: np.random.Generator) -
     frame.put(Stage.CAVITY, 1, outline)
     if person.has("ascites"):
         frame.put(Stage.VISCERA, Tissue.ASCITES, outline)
-        inner = middle + (outline - middle) * (1 - rng.uniform(0.10, 0.3))
-        frame.put(Stage.VISCERA, Tissue.VISCERAL_FAT, closed(inner[:, ::8], 60))
+        calm = gaussian_filter1d(outline, 7, axis=1, mode="wrap")
+        inner = middle + (calm - middle) * (1 - rng.uniform(0.08, 0.22))
+        frame.put(Stage.VISCERA, Tissue.VISCERAL_FAT, inner)

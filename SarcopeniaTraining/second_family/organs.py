@@ -169,6 +169,7 @@ def _circle(points: int) -> Array:
 
 def upper_organs(frame: Frame, rng: np.random.Generator) -> None:
     """Pancreas, duodenum and stomach."""
+    level = frame.level
     controls = frame.stations(_PANCREAS) + rng.normal(0, 1.6, (1, 8, 2))
     ends = np.clip(np.minimum((level - 0.1) / 0.4, (2.9 - level) / 0.4), 0, 1)
     points = closed(grown(controls, np.maximum(np.sqrt(ends), 0.02), controls.mean(axis=1)), 40)

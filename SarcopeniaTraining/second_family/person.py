@@ -98,7 +98,7 @@ class Person:
             age_years=age,
             skeleton=skeleton,
             muscle=muscle * (1.0 if sex == "male" else 0.80),
-            wall=float(np.clip(rng.normal(1, 0.10), 0.75, 1.3)) * (1 - 0.10 * old),
+            wall=float(np.clip(rng.normal(1, 0.10), 0.75, 1.2)) * (1 - 0.08 * old),
             waist=float(np.clip(0.885 + 0.12 * visceral + rng.normal(0, 0.035), 0.76, 1.3)) * skeleton**0.7,
             depth=float(np.clip(1.02 + 0.27 * visceral + rng.normal(0, 0.07), 0.55, 1.65)) * skeleton**0.7,
             subcutaneous_mm=_subcutaneous(float(under), sex, rng),
