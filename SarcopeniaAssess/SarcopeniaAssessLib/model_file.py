@@ -60,6 +60,8 @@ class ModelEntry:
         A sentence each, shown with every result and by `models info`.
     training, scores:
         Command, seed and the like; measured scores by data set.
+    card:
+        `use`, `not_for`, `failures` (sentences), `rebuild` (a command), `document` (the whole card's place).
     calibration:
         What the network's doubt is worth: the fields of `uncertainty.Calibration`, or empty.
     file, sha256, url:
@@ -77,6 +79,7 @@ class ModelEntry:
     licence: str = "research use only"
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
     file: str | None = None
     sha256: str | None = None

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.errors import DeviceError, ModelError
@@ -26,6 +26,7 @@ from SarcopeniaAssessLib.model_file import (
     write_whole,
 )
 from SarcopeniaAssessLib.smit_checkpoints import LoadReport, load_official_smit
+from SarcopeniaAssessLib.spine_unet import SPINE_KIND
 
 __all__ = [
     "LoadReport",
@@ -34,6 +35,7 @@ __all__ = [
     "default_model_name",
     "download_model",
     "list_models",
+    "load_level_finder",
     "load_model",
     "load_official_smit",
     "model_entry",
@@ -46,6 +48,8 @@ __all__ = [
 ]
 
 REGISTRY = "Models.json"
+LEVEL_FINDER = "l3-finder"
+"""The registered network that finds L3; it draws no muscle."""
 FILE_SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".pkl", ".h5", ".keras", ".onnx", ".zip")
 
 
@@ -158,6 +162,11 @@ def load_model(name_or_path: str | Path | None = None, device: str = "cpu") -> S
     else:
         entry, registered = model_entry(str(name_or_path)), True
         path = weights_path(entry)
+    if entry.architecture["kind"] == SPINE_KIND:
+        raise ModelError(
+            f"model {entry.name} finds the level of L3 and draws no muscle",
+            "leave out --model, or name one that `sarcopenia models list` shows as drawing muscle",
+        )
     sha256 = file_sha256(path)
     if registered:
         _check_sha256(entry, sha256)
@@ -169,6 +178,20 @@ def load_model(name_or_path: str | Path | None = None, device: str = "cpu") -> S
         # torch tells a missing device, a missing driver and a full memory by several types.
         raise DeviceError(f"the model cannot be moved to {device}", "choose --device cpu") from None
     return SegmentationModel(cast(SegmentationNetwork, network), replace(entry, sha256=sha256))
+
+
+def load_level_finder() -> tuple[Any, ModelEntry]:
+    """Load the registered network that finds L3, in eval mode on the CPU, with its entry.
+
+    Raises
+    ------
+    ModelError
+        Its weights are missing or are not those of the registry.
+    """
+    entry = model_entry(LEVEL_FINDER)
+    path = weights_path(entry)
+    _check_sha256(entry, file_sha256(path))
+    return read_network(entry, path), entry
 
 
 def untiled(model: SegmentationModel) -> SegmentationModel:
