@@ -234,6 +234,7 @@ def montage(volume: CtVolume, levels: Sequence[int], masks: Sequence[NDArray[np.
 @click.option("--model", "names", multiple=True, help="May be repeated. Default: the default model.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Vertebrae, to be marked in the picture.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
 @click.option("--montage", "montage_file", type=click.Path(path_type=Path), help="Overlays, as PNG.")
 def command(ct: Path, spec: str, names: tuple[str, ...], **options: Any) -> None:
     """Muscle area along the slices of CT: table, picture, smoothness."""

@@ -31,7 +31,7 @@ GRAIN_MM = 0.6
 SHIFT_HU = (-10.0, 10.0)
 TURN_DEG = (-10.0, 10.0)
 OBLIQUE_DEG = 5.0
-MOVED_PIXELS = (7, -11)
+MORE_PIXELS = (7, -11)
 NOISE_SEED = 20261124
 
 
@@ -60,7 +60,7 @@ def changes() -> tuple[Change, ...]:
     return (
         *made,
         Change(f"slices tilted {OBLIQUE_DEG:g}°", partial(tilted, angle_deg=OBLIQUE_DEG)),
-        Change("field of view moved", partial(moved, pixels=MOVED_PIXELS)),
+        Change("larger field of view, off centre", partial(enlarged, pixels=MORE_PIXELS)),
         Change("stored with all axes reversed", flipped),
         Change("stored as sagittal slices", transposed),
     )
@@ -140,17 +140,18 @@ def tilted(volume: CtVolume, superior_mm: float, angle_deg: float) -> CtVolume:
     return _sampled(volume, _about(turn, _level_centre(volume, superior_mm)) @ affine, np.eye(4))
 
 
-def moved(volume: CtVolume, superior_mm: float, pixels: tuple[int, int]) -> CtVolume:
-    """Another centre of the field of view: whole pixels further right and anterior, air where it was not."""
+def enlarged(volume: CtVolume, superior_mm: float, pixels: tuple[int, int]) -> CtVolume:
+    """A larger field of view with another centre: so many pixels of air more on the right and in front.
+
+    Negative: on the left and behind.
+    """
     hu, affine = _canonical(volume)
-    out = np.full_like(hu, AIR_HU)
-    wanted = [(max(p, 0), min(n + p, n)) for p, n in zip(pixels, hu.shape[:2], strict=True)]
-    (i0, i1), (j0, j1) = wanted
-    i, j = pixels
-    out[i0 - i : i1 - i, j0 - j : j1 - j] = hu[i0:i1, j0:j1]
+    before = [max(-p, 0) for p in pixels]
+    after = [max(p, 0) for p in pixels]
+    made = np.pad(hu, [*zip(before, after, strict=True), (0, 0)], constant_values=AIR_HU)
     new = affine.copy()
-    new[:3, 3] += affine[:3, 0] * i + affine[:3, 1] * j
-    return _like(volume, out, new)
+    new[:3, 3] -= affine[:3, 0] * before[0] + affine[:3, 1] * before[1]
+    return _like(volume, made, new)
 
 
 def flipped(volume: CtVolume, superior_mm: float) -> CtVolume:

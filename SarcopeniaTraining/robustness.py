@@ -159,6 +159,7 @@ def write_robustness(areas: Sequence[ChangedArea], model: SegmentationModel, fol
 @click.option("--name", default="CT", show_default=True, help="What the tables call it.")
 @click.option("--phantoms", type=click.IntRange(0), default=3, show_default=True, help="To change as well.")
 @click.option("--model", help="Name, file or folder of a training. Default: the default model.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 def robustness(ct: Path | None, l3: str | None, name: str, phantoms: int, **options: Any) -> None:
     """SMA of the same patient at other slice thickness, noise, HU, posture and storage."""

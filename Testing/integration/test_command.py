@@ -606,6 +606,8 @@ def test_the_models_verbs(files, tmp_path, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "mine  1  trained on: nothing: it calls every pixel muscle" in out
     assert run_group(cli, ["models", "info", "mine"]) == 0
+    assert "nothing: it calls every pixel muscle" in capsys.readouterr().out
+    assert run_group(cli, ["models", "info", "mine", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["name"] == "mine"
     assert "Research use only" in told["use"]

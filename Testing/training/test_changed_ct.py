@@ -60,7 +60,7 @@ def test_every_voxel_shows_what_lies_at_its_place(oblique, change):
     hu = interior(changed, hu_of(changed))
     apart = (hu - interior(changed, expected(changed)) - shift)[hu > -1000]
     assert hu.size > 300
-    assert apart.size > hu.size / 3  # the rest, where the field of view was moved, is air
+    assert apart.size > hu.size / 2  # the rest, where the field of view was enlarged, is air
     assert np.abs(apart).max() < 1.6  # two roundings and float32
 
 
