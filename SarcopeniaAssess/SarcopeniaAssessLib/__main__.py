@@ -142,16 +142,21 @@ def models_list() -> None:
 
 
 @models.command("info")
-@click.argument("name")
-def models_info(name: str) -> None:
-    """Print what is known of a model, as JSON: in words first, then as its file says."""
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Everything that is known, as its file says.")
+def models_info(name: str | None, *, as_json: bool) -> None:
+    """Print the card of a model: what for, how good, where it fails; without NAME of the default."""
     import json
 
+    from SarcopeniaAssessLib.card import card_text
     from SarcopeniaAssessLib.model_file import in_words
-    from SarcopeniaAssessLib.models import model_entry
+    from SarcopeniaAssessLib.models import default_model_name, model_entry
     from SarcopeniaAssessLib.wording import RESEARCH_SENTENCE
 
-    entry = model_entry(name)
+    entry = model_entry(name or default_model_name())
+    if not as_json:
+        click.echo(card_text(entry))
+        return
     told = {"in_words": in_words(entry), **entry.to_mapping(), "use": RESEARCH_SENTENCE}
     click.echo(json.dumps(told, indent=2, ensure_ascii=False))
 
