@@ -63,6 +63,13 @@ def ring_row(ring: RingCoordinates, where: NDArray[np.bool_]) -> RingCoordinates
     )
 
 
+def beside_spine(person: Person, ring: RingCoordinates) -> NDArray[np.bool_]:
+    """Where psoas and quadratus may lie, those of a bent spine too."""
+    y = ring.y - person.spine_y(ring.z)
+    near: NDArray[np.bool_] = (np.abs(ring.x) < 125) & (y > -80) & (y < 85)
+    return near
+
+
 @dataclass(frozen=True, eq=False)
 class WallPoints:
     """Points near the chest wall, with their coordinates in it.

@@ -12,7 +12,7 @@ import numpy as np
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
 from SarcopeniaTraining.phantom.back import back_muscles, muscle_depth
 from SarcopeniaTraining.phantom.cage import PLEURA_MM, Cage
-from SarcopeniaTraining.phantom.chest import put_back, ring_row, row_of
+from SarcopeniaTraining.phantom.chest import beside_spine, put_back, ring_row, row_of
 from SarcopeniaTraining.phantom.painting import Canvas
 from SarcopeniaTraining.phantom.shapes import Field, Grain, Wave, ellipsoid, rotated, smoothstep, superellipse
 from SarcopeniaTraining.phantom.trunk import Wall, muscle_hu
@@ -75,6 +75,9 @@ def paint_chest_cavity(person: Person, canvas: Canvas, ring: RingCoordinates, ca
     where = np.broadcast_to(ring.depth > 1, canvas.hu.shape).copy()
     row, part = row_of(canvas, where), ring_row(ring, where)
     inner = cage.inward(part, wall, person.spine_y(part.z)) - np.float32(cage.intercostal_mm / 2 + PLEURA_MM)
+    within = inner > -2 * row.pixel_mm
+    where[where] = within
+    row, part, inner = row_of(canvas, where), ring_row(part, within), inner[within]
     _paint_stomach(person, row, part, inner)
     _paint_lungs(person, row, part, inner)
     _paint_heart(person, row, part, inner)
@@ -84,15 +87,17 @@ def paint_chest_cavity(person: Person, canvas: Canvas, ring: RingCoordinates, ca
 
 def _clear_quadratus(person: Person, canvas: Canvas, ring: RingCoordinates, cage: Cage) -> None:
     """Quadratus lumborum ends at the twelfth rib, psoas at T12."""
+    if float(ring.z.max()) < min(2.3 * person.period_mm, cage.lowest_mm):
+        return
     psoas, quadratus = back_muscles(person)[:2]
-    twelfth = cage.ribs[0].height(ring.angle, ring.side)[0]
-    spine = person.on_spine(ring)
+    where = np.broadcast_to(beside_spine(person, ring), canvas.hu.shape).copy()
+    row, part = row_of(canvas, where), ring_row(ring, where)
+    twelfth, spine = cage.ribs[0].height(part.angle, part.side)[0], person.on_spine(part)
     for muscle, height in ((quadratus, twelfth - 18), (psoas, np.float32(2.3 * person.period_mm))):
-        gone = smoothstep((ring.z - height) / 12)
-        if not gone.any():
-            continue
+        gone = smoothstep((part.z - height) / 12)
         depth = muscle_depth(muscle, person, spine) + np.float32(muscle.halo_mm)
-        canvas.blend(canvas.share(depth) * gone, np.float32(-100), muscle=False)
+        row.blend(row.share(depth) * gone, np.float32(-100), muscle=False)
+    put_back(canvas, row, where)
 
 
 def _clear_erector(person: Person, canvas: Canvas, ring: RingCoordinates, cage: Cage, wall: Wall) -> None:
@@ -123,17 +128,18 @@ def _paint_stomach(person: Person, row: Canvas, ring: RingCoordinates, inner: Fi
     thick, hu, fluid = rng.uniform(2, 6), rng.uniform(30, 95), rng.uniform(-5, 60)
     level = rng.uniform(-0.6, 0.9) * radii[1]
     dz = ring.z - np.float32(z)
-    u, v = rotated(
-        ring.x - np.float32(x) - np.float32(lean[0]) * dz,
-        ring.y - np.float32(y) - np.float32(lean[1]) * dz,
-        tilt,
-    )
+    u, v = ring.x - np.float32(x) - np.float32(lean[0]) * dz, ring.y - np.float32(y)
+    v = v - np.float32(lean[1]) * dz
+    near = np.maximum(np.abs(u), np.abs(v)) < max(radii[:2]) + 4 + 4 * row.pixel_mm
+    part = row_of(row, near)
+    u, v = rotated(u[near], v[near], tilt)
     folds = 2 * Wave.random(rng, 22, 70)(u) * Wave.random(rng, 22, 70)(v)
-    depth = np.minimum(ellipsoid(u, v, dz, radii) + folds, inner - np.float32(2))
-    row.paint(depth, np.float32(hu), muscle=False)
+    depth = np.minimum(ellipsoid(u, v, dz[near], radii) + folds, inner[near] - np.float32(2))
+    part.paint(depth, np.float32(hu), muscle=False)
     content = depth - np.float32(thick)
-    row.paint(content, np.float32(fluid), muscle=False)
-    row.paint(np.minimum(content, ring.y - np.float32(y + level)), np.float32(-960), muscle=False)
+    part.paint(content, np.float32(fluid), muscle=False)
+    part.paint(np.minimum(content, part.y - np.float32(y + level)), np.float32(-960), muscle=False)
+    put_back(row, part, near)
 
 
 def _paint_lungs(person: Person, row: Canvas, ring: RingCoordinates, inner: Field) -> None:
@@ -181,11 +187,11 @@ def _paint_heart(person: Person, row: Canvas, ring: RingCoordinates, inner: Fiel
     b, p = person.half_depth_mm.mean, person.period_mm
     centre = (-rng.uniform(12, 30), b * rng.uniform(0.25, 0.42), rng.uniform(5.6, 6.3) * p)
     radii = (float(rng.uniform(48, 64)), float(rng.uniform(34, 46)), float(rng.uniform(34, 48)))
-    dz = ring.z - np.float32(centre[2])
-    if float(ring.z.max()) > centre[2] - radii[2] - 8:
+    fat, dz = np.float32(rng.uniform(2, 8)), ring.z - np.float32(centre[2])
+    if row.hu.size and float(ring.z.max()) > centre[2] - radii[2] - 25 - 2 * row.pixel_mm:
         depth = ellipsoid(ring.x - np.float32(centre[0]), ring.y - np.float32(centre[1]), dz, radii)
         depth = np.minimum(depth, inner - 3)
-        row.paint(depth + np.float32(rng.uniform(2, 8)), np.float32(-95), muscle=False)
+        row.paint(depth + fat, np.float32(-95), muscle=False)
         row.paint(depth, np.float32({"none": 42, "arterial": 130, "portal": 110}[person.phase]), muscle=False)
     front = person.spine_y(ring.z) + np.float32(person.vertebra_mm[1])
     x, y = ring.x + np.float32(rng.uniform(2, 14)), ring.y - front - np.float32(rng.uniform(24, 32))
@@ -197,9 +203,10 @@ def _paint_heart(person: Person, row: Canvas, ring: RingCoordinates, inner: Fiel
 def _paint_crura(person: Person, row: Canvas, ring: RingCoordinates) -> None:
     """Two plates on the front of the vertebrae, thick at T12, tendons at L2 or L3."""
     rng = person.rng(57)
-    ring = person.on_spine(ring)
     vx, vy = person.vertebra_mm
     p = person.period_mm
+    near = (np.abs(ring.x) < 95) & (np.abs(ring.y - person.spine_y(ring.z)) < 75)
+    whole, row, ring = row, row_of(row, near), person.on_spine(ring_row(ring, near))
     y = ring.y - person.spine_y(ring.z)
     hu = muscle_hu(person, row, 58)
     for side in (1, -1):
@@ -216,3 +223,4 @@ def _paint_crura(person: Person, row: Canvas, ring: RingCoordinates) -> None:
         across = across - 4 * smoothstep((ring.z - 2 * p) / p)  # higher up they close in before the aorta
         depth = superellipse(across, away, long, np.maximum(size, 0.3), 2.0)
         row.blend(row.share(depth) * smoothstep((size - 0.6) / 0.8), hu, muscle=False)
+    put_back(whole, row, near)

@@ -10,7 +10,7 @@ import numpy as np
 
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
 from SarcopeniaTraining.phantom.back import back_muscles, muscle_depth
-from SarcopeniaTraining.phantom.chest import put_back, ring_row, row_of
+from SarcopeniaTraining.phantom.chest import beside_spine, put_back, ring_row, row_of
 from SarcopeniaTraining.phantom.painting import Canvas
 from SarcopeniaTraining.phantom.shapes import Field, Wave, smoothstep, superellipse
 from SarcopeniaTraining.phantom.trunk import Wall, fatty_streaks, muscle_hu
@@ -108,12 +108,13 @@ def _move_psoas(person: Person, canvas: Canvas, ring: RingCoordinates, pelvis: P
     """Psoas leaves the vertebrae for the iliacus, and quadratus ends at the crest."""
     rng = person.rng(61)
     psoas, quadratus = back_muscles(person)[:2]
-    ring = person.on_spine(ring)
+    where = np.broadcast_to(beside_spine(person, ring), canvas.hu.shape).copy()
+    row, ring = row_of(canvas, where), person.on_spine(ring_row(ring, where))
     below = np.float32(-1.6 * person.period_mm) - ring.z
     moved, gone = smoothstep(below / 12), smoothstep((np.float32(pelvis.crest_z - 8) - ring.z) / 12)
     for muscle, fade in ((quadratus, gone), (psoas, moved)):
         depth = muscle_depth(muscle, person, ring) + np.float32(muscle.halo_mm)
-        canvas.blend(canvas.share(depth) * fade, np.float32(-100), muscle=False)
+        row.blend(row.share(depth) * fade, np.float32(-100), muscle=False)
     down = np.clip(below, 0, 90)
     out, ahead = down * np.float32(rng.uniform(0.35, 0.6)), down * np.float32(rng.uniform(0.1, 0.4))
     shifted = replace(
@@ -123,10 +124,11 @@ def _move_psoas(person: Person, canvas: Canvas, ring: RingCoordinates, pelvis: P
         z=np.maximum(ring.z, np.float32(-1.6 * person.period_mm)),
     )
     depth = muscle_depth(psoas, person, shifted)
-    canvas.blend(canvas.share(depth + np.float32(psoas.halo_mm)) * moved, np.float32(-100), muscle=False)
-    canvas.blend(canvas.share(depth) * moved, muscle_hu(person, canvas, psoas.room), muscle=True)
-    streaks = fatty_streaks(person, canvas, psoas.room + 1)
-    canvas.tint(canvas.share(depth) * moved * streaks, np.float32(-95))
+    row.blend(row.share(depth + np.float32(psoas.halo_mm)) * moved, np.float32(-100), muscle=False)
+    row.blend(row.share(depth) * moved, muscle_hu(person, row, psoas.room), muscle=True)
+    streaks = fatty_streaks(person, row, psoas.room + 1)
+    row.tint(row.share(depth) * moved * streaks, np.float32(-95))
+    put_back(canvas, row, where)
 
 
 def _clear_trunk(person: Person, row: Canvas, at: WingPoints, wall: Wall) -> None:
@@ -161,7 +163,8 @@ def _paint_gluteals(person: Person, row: Canvas, at: WingPoints, pelvis: Pelvis)
     lumps = 2 * Wave.random(rng, 25, 80)(ring.angle * 2 + ring.z + 50 * ring.side)
     profile = smoothstep((ring.angle - 60) / 16) * smoothstep((150 - ring.angle) / 22)
     room = np.maximum(face + ring.depth - np.float32(rng.uniform(1.5, 4)), 0)
-    thick = np.float32(pelvis.medius_mm) * profile * smoothstep((at.below - 4) / 50) + lumps * profile
+    grown = profile * smoothstep((at.below - 4) / 50)
+    thick = (np.float32(pelvis.medius_mm) + 2 * lumps) * grown
     thick = np.minimum(thick, room)
     _lay(person, row, np.minimum(face, thick - face), smoothstep((thick - 1) / 2), 65)
     split = np.abs(face - np.float32(rng.uniform(0.3, 0.55)) * thick) - np.float32(rng.uniform(0, 0.5))
