@@ -13,7 +13,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install -q --no-input -c con
 SUPPORTED := $(PY) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))"
 INPUTS := cat pyproject.toml constraints.txt | cksum
 
-.PHONY: help demo test lint bench clean FORCE
+.PHONY: help demo test lint bench model clean FORCE
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -22,6 +22,7 @@ help:
 	@echo "make test    install every extra, then lint and tests"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   speed and memory, as printed tables (minutes; and 0.6 GB in the temporary folder)"
+	@echo "make model   train the default model from nothing, on phantoms, into runs (hours; goes on where it was stopped)"
 	@echo "make clean   remove .venv, caches and demo-output"
 
 demo: $(VENV)/runtime
@@ -39,6 +40,10 @@ lint: $(VENV)/all
 
 bench: $(VENV)/runtime
 	@$(PY) -m Testing.benchmarks
+
+# MODEL=NAME rebuilds another one; OPTIONS=--dry-run says what it would cost, OPTIONS=--smoke tries all parts.
+model: $(VENV)/all
+	@$(PY) -m SarcopeniaTraining.rebuilding $(MODEL) --out runs $(OPTIONS)
 
 clean:
 	rm -rf $(VENV) demo-output build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

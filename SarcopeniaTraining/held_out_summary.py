@@ -52,7 +52,7 @@ class GroupSummary:
     status_right, status_judged:
         Share of equal statuses, and of how many that have both.
     coverage, half_width_percent:
-        Share of intervals that hold the truth; mean half width, of the measured area.
+        Share of intervals that hold a reader's area; mean half width, of the measured area.
     """
 
     by: str
@@ -191,7 +191,7 @@ def table(summaries: Sequence[GroupSummary], title: str, notes: tuple[str, ...] 
         Shown("absolute %", _estimate("abs_error_percent", 1)),
         Shown("95th percentile %", _estimate("abs_error_p95_percent", 1)),
         Shown("status right %", _estimate("status_right", 1, factor=100)),
-        Shown("interval holds truth %", _estimate("coverage", 1, factor=100)),
+        Shown("interval holds reader %", _estimate("coverage", 1, factor=100)),
         Shown("half width %", lambda row: decimal_text(row["half_width_percent"], 1)),
         Shown("errors flagged", lambda row: str(row["flagged"])),
     )

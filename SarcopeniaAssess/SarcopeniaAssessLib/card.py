@@ -111,7 +111,9 @@ def _scores(scores: Mapping[str, Any]) -> Iterator[str]:
         if values.get("status_right_percent") is not None:
             told.append(f"status right in {_number(values['status_right_percent'], 1)} %")
         if values.get("interval_coverage_percent") is not None:
-            told.append(f"interval holds the truth in {_number(values['interval_coverage_percent'], 1)} %")
+            told.append(
+                f"interval holds a reader's area in {_number(values['interval_coverage_percent'], 1)} %"
+            )
         yield f"- {of}: {'; '.join(told)}"
 
 
