@@ -14,6 +14,7 @@ import numpy as np
 from SarcopeniaAssessLib.criteria import ADULT_AGE_YEARS
 from SarcopeniaAssessLib.errors import Finding, Severity
 from SarcopeniaAssessLib.field_of_view import border_length_mm, distance_mm, field_of_view
+from SarcopeniaAssessLib.plausibility import implausibilities, slice_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -89,7 +90,17 @@ class QualityInput:
 def check_quality(given: QualityInput) -> tuple[Finding, ...]:
     """All findings of one assessment, `volume.findings` first; what those tell is not told again."""
     found = list(given.volume.findings)
-    for check in (_patient, _field_of_view, _mask_place, _area, _level, _pixels, _acquisition, _intensities):
+    for check in (
+        _patient,
+        _field_of_view,
+        _plausibility,
+        _mask_place,
+        _area,
+        _level,
+        _pixels,
+        _acquisition,
+        _intensities,
+    ):
         told = {finding.code for finding in found}
         found.extend(finding for finding in check(given) if finding.code not in told)
     return tuple(found)
@@ -154,6 +165,13 @@ def _field_of_view(given: QualityInput) -> Iterator[Finding]:
             "mask_outside_body",
             f"{100 * share:.0f} % of the mask lies outside the trunk (arms, table): erase it there.",
         )
+
+
+def _plausibility(given: QualityInput) -> Iterator[Finding]:
+    if given.hu is not None:
+        k = given.level.slice_from_feet
+        padding = given.volume.padding(k, k + 1)[:, :, 0]
+        yield from implausibilities(slice_facts(given.hu, given.pixel_mm, padding))
 
 
 def _mask_place(given: QualityInput) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ def ct() -> np.ndarray[Any, Any]:
     hu = np.full(SHAPE, -1000, np.int16)
     hu[((i - 44) / 40) ** 2 + ((j - 31) / 27) ** 2 < 1] = -100
     hu[25:55, 12:32] = 50
-    hu[30:36, 20:25] = 400
+    hu[41:47, 20:25] = 400
     for k in range(SHAPE[2]):
         hu[60:70, 30 : 38 + k, k] = 50
     return hu

@@ -54,7 +54,7 @@ def test_the_interval_of_a_given_mask_is_the_readers_alone(tmp_path):
 
 def test_with_its_ct_there_are_hu(tmp_path):
     mask = one_slice()
-    mask[30:36, 20:25, 2] = 1  # the bone, too: 30 pixels of 400 HU
+    mask[41:47, 20:25, 2] = 1  # the bone, too: 30 pixels of 400 HU
     path = write_nifti(tmp_path / "mask.nii.gz", mask)
     made = measure_mask(path, ct=write_nifti(tmp_path / "ct.nii.gz", ct())).record
     assert made["muscle"]["sma_cm2"] == pytest.approx(area_cm2(2) + 30 * PIXEL_CM2)

@@ -115,6 +115,7 @@ class TestCleanBodies:
         body, mask = (ellipse((200, 200), (1.9, 1.9), (r, r)) for r in (130, 90))
         mask &= ~ellipse((200, 200), (1.9, 1.9), (70, 70))
         hu = np.where(mask, 50, np.where(body, -100, -2000)).astype(np.int16)
+        hu[ellipse((200, 200), (1.9, 1.9), (24, 18), (0, -40))] = 300  # a vertebra
         assert check_quality(given(np.repeat(hu[:, :, None], 9, axis=2), mask)) == ()
 
     def test_a_table_along_the_border_that_a_tube_joins_to_the_body(self):

@@ -1,0 +1,129 @@
+"""What is no CT of an adult's lumbar trunk is told as an error; adults as they come, not."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from SarcopeniaAssessLib.errors import Severity
+from SarcopeniaAssessLib.plausibility import SliceFacts, implausibilities, slice_facts
+from SarcopeniaTraining.phantom.anatomy import Person
+from SarcopeniaTraining.phantom.generate import Grid, phantom
+from Testing.library import implausible_cts as made
+from Testing.library.implausible_cts import PIXEL_MM
+from Testing.library.small_case import LEVEL, SPACING_MM, ct
+
+WIDE_MM = (1.1, 0.9)
+
+
+@pytest.fixture(scope="module")
+def adult():
+    """A phantom at L3, on pixels of unequal sides."""
+    grid = Grid.axial((440, 420, 1), (*WIDE_MM, 5.0))
+    return phantom(Person.random(2_300_004), grid).hu[:, :, 0]
+
+
+def codes(hu, spacing_mm=PIXEL_MM):
+    found = list(implausibilities(slice_facts(hu, spacing_mm)))
+    assert all(each.severity is Severity.ERROR for each in found)
+    return [each.code for each in found]
+
+
+@pytest.mark.parametrize(
+    ("image", "code"),
+    [
+        (made.head, "head"),
+        (made.chest, "chest"),
+        (made.thighs, "two_legs"),
+        (made.pelvis, "pelvis"),
+        (made.hips, "no_vertebra"),
+        (made.water, "uniform"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_another_part_of_the_body_or_none_is_told(image, code):
+    assert codes(image()) == [code]
+
+
+def test_an_adult_is_left_in_peace(adult):
+    assert codes(adult, WIDE_MM) == []
+
+
+@pytest.mark.parametrize("noise_hu", [20, 45])
+def test_an_adult_in_noise_is_left_in_peace(adult, noise_hu):
+    noise = gaussian_filter(np.random.default_rng(3).standard_normal(adult.shape), 0.7)
+    assert codes(adult + noise_hu * noise / noise.std(), WIDE_MM) == []
+
+
+@pytest.mark.parametrize("shift_hu", [-15, 15])
+def test_an_adult_on_a_badly_calibrated_scanner_is_left_in_peace(adult, shift_hu):
+    assert codes(adult + shift_hu, WIDE_MM) == []
+
+
+def test_a_body_of_blocks_that_has_all_a_ct_has_is_left_in_peace():
+    assert codes(ct()[:, :, LEVEL], SPACING_MM[:2]) == []
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["as stored", "disguised"])
+def test_mr_is_told(adult, scaled):
+    assert codes(made.as_mr(adult, scaled=scaled), WIDE_MM) == ["not_ct"]
+
+
+def test_values_without_the_rescale_intercept_are_told(adult):
+    assert codes(adult + 1024, WIDE_MM) == ["not_ct"]
+
+
+def test_a_child_is_told_by_its_size_also_where_pixels_are_too_small(adult):
+    assert codes(made.shrunk(adult, 0.55), WIDE_MM) == ["child_size"]
+    assert codes(adult, (0.55 * WIDE_MM[0], 0.55 * WIDE_MM[1])) == ["child_size"]
+
+
+def test_upside_down_is_told_and_left_right_is_not(adult):
+    assert codes(adult[:, ::-1], WIDE_MM) == ["upside_down"]
+    assert codes(adult[::-1], WIDE_MM) == []
+
+
+def test_streaks_of_metal_are_told_and_metal_alone_is_not(adult):
+    middle = (np.array(adult.shape) // 2).tolist()
+    places = [(middle[0] - 25, middle[1] - 60), (middle[0] + 25, middle[1] - 60)]
+    assert codes(made.with_metal(adult, places, streak_hu=0), WIDE_MM) == []
+    assert codes(made.with_metal(adult, places, streak_hu=300), WIDE_MM) == ["metal_streaks"]
+
+
+def test_an_empty_slice_is_for_quality_to_tell():
+    assert codes(np.full((300, 280), -1000, np.int16)) == []
+
+
+def test_padding_is_no_background(adult):
+    padding = adult < -500
+    facts = slice_facts(np.where(padding, -100, adult), WIDE_MM, padding)
+    assert facts.outside_hu is None
+
+
+def test_the_facts_of_a_body_that_is_known():
+    hu = np.full(made.SHAPE, -1000.0)
+    hu[made.ellipse((150, 100))] = -100
+    hu[made.ellipse((120, 70))] = 50
+    made.vertebra(hu, (0, -30))
+    facts = slice_facts(hu, PIXEL_MM)
+    assert facts.body_cm2 == pytest.approx(np.pi * 15 * 10, rel=0.02)
+    assert facts.soft == pytest.approx(0.53, abs=0.06)
+    assert facts.outside_hu == -1000
+    (spine,) = facts.spines
+    assert spine.width_mm == pytest.approx(80, abs=6)
+    assert spine.depth == pytest.approx((100 - 40) / 200, abs=0.06)
+    # The body of 25 × 18 mm half axes, and as much of the arch as is no thinner than 12 mm.
+    assert np.pi * 2.5 * 1.8 < spine.body_cm2 < 23
+
+
+def test_one_cause_is_told_once():
+    nothing = SliceFacts(100.0, second_piece=0.9, outside_hu=0.0, gas=0.9, ring=0.9)
+    assert len(list(implausibilities(nothing))) == 1
+
+
+def test_each_message_is_one_sentence_with_what_to_do():
+    for image in (made.head, made.chest, made.thighs, made.pelvis, made.hips, made.water):
+        (finding,) = implausibilities(slice_facts(image(), PIXEL_MM))
+        assert finding.message.count(".") == 1
+        assert finding.message.endswith(".")
+        assert "no status is given" in finding.message
+        assert any(word in finding.message for word in ("choose", "check", "load"))
