@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from SarcopeniaTraining.second_family.contours import Array, closed
+from SarcopeniaTraining.second_family.contours import Array
 from SarcopeniaTraining.second_family.frame import Frame, Stage
 from SarcopeniaTraining.second_family.organs import _vessel, frame_at, tube
 from SarcopeniaTraining.second_family.tissue import Tissue
