@@ -26,7 +26,14 @@ from SarcopeniaAssessLib.patient import PatientFacts, Sex
 from SarcopeniaAssessLib.quality import QualityInput, check_quality, withholding_reason
 from SarcopeniaAssessLib.record import InputBlock, MaskBlock, RecordParts, build_record
 from SarcopeniaAssessLib.segmentation import choose_device, segment_slices
-from SarcopeniaAssessLib.uncertainty import Calibration, Doubt, doubt_map, measure_doubt, sma_interval_cm2
+from SarcopeniaAssessLib.uncertainty import (
+    Calibration,
+    Doubt,
+    doubt_map,
+    doubtful_regions,
+    measure_doubt,
+    sma_interval_cm2,
+)
 from SarcopeniaAssessLib.volume import CtVolume
 
 if TYPE_CHECKING:
@@ -48,8 +55,9 @@ class Assessment:
         The CT (or the grid of a mask that came alone) and the slice measured.
     slice_hu, slice_mask:
         (I, J), canonical: its HU (`None` for a mask that came alone), and the delivered mask, bool.
-    slice_doubt:
-        (I, J), 0…1, canonical: where the network doubts; `None` for a mask that no network drew.
+    slice_doubt, slice_doubtful:
+        (I, J), canonical: where the network doubts, 0…1, and the regions that it is of two minds about,
+        bool; `None` for a mask that no network drew.
     """
 
     record: dict[str, Any]
@@ -58,6 +66,7 @@ class Assessment:
     slice_hu: NDArray[Any] | None
     slice_mask: NDArray[np.bool_]
     slice_doubt: NDArray[np.float32] | None = None
+    slice_doubtful: NDArray[np.bool_] | None = None
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:
@@ -306,8 +315,11 @@ def conclude(question: Question, drawing: Drawing) -> Assessment:
     )
     if drawing.sha256 is not None:
         record["mask"]["sha256"] = drawing.sha256
-    doubt = None if drawing.probability is None else doubt_map(drawing.probability)
-    return Assessment(record, volume, question.level, drawing.hu, drawing.mask, doubt)
+    made = Assessment(record, volume, question.level, drawing.hu, drawing.mask)
+    if drawing.probability is None or drawing.hu is None:
+        return made
+    doubtful = doubtful_regions(drawing.probability, drawing.hu, volume.pixel_mm)
+    return replace(made, slice_doubt=doubt_map(drawing.probability), slice_doubtful=doubtful)
 
 
 def _interval_cm2(sma_cm2: float, drawing: Drawing) -> tuple[float, float] | None:

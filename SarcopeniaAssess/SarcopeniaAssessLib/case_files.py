@@ -29,7 +29,12 @@ def write_case(folder: Path, assessment: Assessment) -> dict[str, Any]:
     """
     started = time.perf_counter()
     record = assessment.record
-    view = SliceView(assessment.slice_hu, assessment.slice_mask, assessment.volume.ras_from_canonical)
+    view = SliceView(
+        assessment.slice_hu,
+        assessment.slice_mask,
+        assessment.volume.ras_from_canonical,
+        assessment.slice_doubtful,
+    )
     picture = draw_slice(view)
     (folder / OVERLAY).write_bytes(overlay_png(picture, record))
     (folder / REPORT).write_bytes(report_pdf(record, picture))

@@ -43,6 +43,9 @@ _FINER = 2
 _LINE_PX = 2.4
 
 CONTOUR = (255, 208, 40)
+DOUBT = (86, 190, 255)
+"""Sky blue beside yellow: told apart by everyone, also where red and green are not."""
+_DOUBT_NEAR_MM = 2.5
 _WHITE, _GREY, _BLACK, _BAND = (255, 255, 255), (178, 186, 196), (0, 0, 0), (18, 22, 28)
 STATUS_COLOURS = {
     "sarcopenic": (240, 112, 92),
@@ -64,11 +67,14 @@ class SliceView:
         (I, J) boolean, canonical.
     ras_from_canonical:
         (4, 4) affine in mm of the canonical axes; only its in-plane columns matter.
+    doubtful:
+        (I, J) boolean, canonical: regions that the network is of two minds about; `None`: not known.
     """
 
     hu: NDArray[Any] | None
     mask: NDArray[np.bool_]
     ras_from_canonical: NDArray[np.float64]
+    doubtful: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +140,10 @@ def draw_slice(view: SliceView) -> Image:
     picture = Images.merge("RGB", (grey, grey, grey))
     picture.paste(Images.new("RGB", picture.size, CONTOUR), mask=_contour(view.mask, frame))
     draw = ImageDraw.Draw(picture)
+    if view.doubtful is not None and view.doubtful.any():
+        doubt = Images.new("RGB", picture.size, DOUBT)
+        picture.paste(doubt, mask=_doubt_lines(view.mask, view.doubtful, frame))
+        _legend(draw, picture.height)
     for letter, x, anchor in (("R", 22, "lt"), ("L", picture.width - 22, "rt")):
         _text(draw, (x, 22), letter, _font(38, bold=True), anchor)
     _scale_bar(draw, picture.size, frame.px_per_mm)
@@ -221,6 +231,30 @@ def _contour(mask: NDArray[np.bool_], frame: _Frame) -> Image:
     line = np.zeros(inside.shape, np.uint8)
     line[y, x] = np.where(~part & (near <= _LINE_PX * _FINER), 255, 0)
     return Images.fromarray(line).resize(frame.size, Images.Resampling.BOX)
+
+
+def _doubt_lines(mask: NDArray[np.bool_], doubtful: NDArray[np.bool_], frame: _Frame) -> Image:
+    """Opacity of the contour's stretches beside a doubtful region, and of the borders of regions apart."""
+    from PIL import Image as Images
+    from scipy.ndimage import distance_transform_edt, label
+
+    regions = np.asarray(frame.sample(doubtful, outside=0.0)) > 0.5
+    if not regions.any():
+        return Images.new("L", frame.size, 0)
+    near = distance_transform_edt(~regions) <= _DOUBT_NEAR_MM * frame.px_per_mm
+    stretches = np.where(near, np.asarray(_contour(mask, frame)), 0)
+    pieces, count = label(doubtful)
+    touched = np.unique(pieces[mask])
+    apart = doubtful & ~np.isin(pieces, touched)
+    lines = np.maximum(stretches, np.asarray(_contour(apart, frame))) if count else stretches
+    return Images.fromarray(lines.astype(np.uint8))
+
+
+def _legend(draw: ImageDraw, height: int) -> None:
+    y = height - 22
+    for colour, grow in ((_BLACK, 2), (DOUBT, 0)):
+        draw.rectangle((22 - grow, y - 9 - grow, 52 + grow, y - 6 + grow), fill=colour)
+    _text(draw, (62, y), "network in doubt", _font(22), "ls")
 
 
 def _box(inside: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:

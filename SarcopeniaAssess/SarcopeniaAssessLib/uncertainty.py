@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 BORDER_MM = 2.0
 """Within this of the outline's border doubt is the width of a border, not an opinion."""
+DOUBTED = 0.15
+"""A probability within this and 1 minus this is drawn as doubt."""
+SMALLEST_DOUBTED_MM2 = 15.0
 _NOISE_LEFT = 0.6
 """Share of the noise that the smoothing by 0.6 pixel leaves, for grain of a pixel's size."""
 _REFUSAL = "give a model that was calibrated by this version, or calibrate it again (docs/uncertainty.md)"
@@ -184,6 +187,40 @@ def doubt_map(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     """Where the network doubts, (I, J), 0…1: 0 where it is sure either way, 1 where it can only guess."""
     doubt: NDArray[np.float32] = (1 - np.abs(2 * np.asarray(probability, np.float32) - 1)).astype(np.float32)
     return doubt
+
+
+def doubtful_regions(
+    probability: NDArray[np.float32], hu: NDArray[Any], pixel_mm: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Regions that may or may not be muscle, (I, J) bool: `Doubt.stray` as a picture, specks left out.
+
+    Pixels of muscle HU whose probability lies within 0.15…0.85 more than 2 mm from the outline's border, and
+    what surrounds them by 2 mm; parameters as for `measure_doubt`.
+    """
+    from scipy.ndimage import gaussian_filter, label
+
+    regions = np.zeros(probability.shape, np.bool_)
+    window = _window(probability > 0.01, 6)
+    p = probability[window]
+    smooth = gaussian_filter(np.asarray(hu, np.float32)[window], SMOOTHING_PIXELS)
+    plausible = (smooth >= MUSCLE_HU_LOW) & (smooth <= MUSCLE_HU_HIGH)
+    far = _border_distance_mm(p > 0.5, pixel_mm) > BORDER_MM
+    doubted = plausible & far & (np.minimum(p, 1 - p) > DOUBTED)
+    near = _distance_mm(doubted, pixel_mm) <= BORDER_MM
+    pieces, _ = label(near)
+    large = np.bincount(pieces.ravel(), weights=doubted.ravel()) * math.prod(pixel_mm) >= SMALLEST_DOUBTED_MM2
+    large[0] = False
+    regions[window] = large[pieces]
+    return regions
+
+
+def _distance_mm(inside: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> NDArray[np.float64]:
+    from scipy.ndimage import distance_transform_edt
+
+    if not inside.any():
+        return np.full(inside.shape, np.inf)
+    distance: NDArray[np.float64] = distance_transform_edt(~inside, sampling=pixel_mm)
+    return distance
 
 
 def _window(inside: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:

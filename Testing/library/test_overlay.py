@@ -1,6 +1,7 @@
 """The picture: which side is where, true proportions, a contour that covers nothing, a bar of 5 cm."""
 
 import io
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -149,3 +150,45 @@ def test_the_png_has_bands_above_and_below(wide, sex):
     assert not image.info  # no text, no time
     np.testing.assert_array_equal(np.asarray(image)[104 : 104 + picture.height], np.asarray(picture))
     assert png_bytes(picture) == png_bytes(picture)
+
+
+def blue(picture):
+    """Where the picture has the colour of doubt."""
+    red, _, blue_ = (np.asarray(picture).astype(int)[..., n] for n in range(3))
+    return blue_ - red > 80
+
+
+def doubtful_view(region):
+    hu, affine = disc_ct()
+    hu[60:110, 30:60] = 0
+    i, j = np.meshgrid(*(np.arange(n) for n in hu.shape[:2]), indexing="ij")
+    mask = (i >= 60) & (i < 110) & (j >= 30) & (j < 60)
+    doubtful = np.zeros_like(mask)
+    doubtful[region] = True
+    return replace(view_of(hu, affine, mask), doubtful=doubtful)
+
+
+def test_only_the_stretch_beside_a_doubtful_region_is_drawn_as_doubt():
+    sure = draw_slice(doubtful_view(np.s_[0:0, 0:0]))
+    assert not blue(sure).any()
+    doubted = draw_slice(doubtful_view(np.s_[104:110, 30:60]))  # the mask's right side
+    found = blue(doubted)
+    found[-60:, :320] = False  # the legend
+    yellow = np.asarray(doubted).astype(int)
+    yellow = yellow[..., 0] - yellow[..., 2] > 80
+    x = np.nonzero(found)[1]
+    # The patient's right is on the left of the picture; the mask is 100 mm wide, the region 12.
+    assert x.max() < np.nonzero(yellow)[1].min() + 0.25 * np.ptp(np.nonzero(yellow)[1]) + 40
+    assert yellow.any()
+    assert found.sum() < yellow.sum()
+
+
+def test_a_doubtful_region_away_from_the_mask_has_a_border_of_its_own_and_a_legend_tells():
+    picture = draw_slice(doubtful_view(np.s_[30:42, 40:50]))
+    found = blue(picture)
+    assert found[-40:, :60].any()  # the legend
+    found[-60:, :320] = False
+    # A region of 24 × 30 mm: a thin line around it, nothing inside.
+    y, x = np.nonzero(found)
+    assert np.ptp(x) / np.ptp(y) == pytest.approx(24 / 30, rel=0.12)
+    assert not found[int(y.mean()), int(x.mean())]

@@ -13,6 +13,7 @@ from SarcopeniaAssessLib.uncertainty import (
     Calibration,
     Doubt,
     doubt_map,
+    doubtful_regions,
     measure_doubt,
     sma_interval_cm2,
 )
@@ -158,3 +159,21 @@ def test_the_map_of_doubt_is_one_where_the_network_guesses():
     np.testing.assert_allclose(
         doubt_map(np.array([[0.0, 0.5, 1.0, 0.25, 0.9]])), [[0, 1, 0, 0.5, 0.2]], atol=1e-6
     )
+
+
+def test_doubtful_regions_are_wide_doubt_of_muscle_hu_with_a_rim_of_two_millimetres():
+    p, hu, _ = slice_of(stray=0.3)
+    regions = doubtful_regions(p, hu, PIXEL_MM)
+    assert regions[60:80, 40:50].mean() > 0.9
+    assert not regions[:57].any()
+    assert not regions[:, :38].any()
+    hu[60:80, 40:50] = -105
+    assert not doubtful_regions(p, hu, PIXEL_MM).any()
+
+
+def test_slight_doubt_specks_and_a_sure_network_are_no_region():
+    assert not doubtful_regions(*slice_of(stray=0.1)[:2], PIXEL_MM).any()
+    assert not doubtful_regions(*slice_of()[:2], PIXEL_MM).any()
+    p, hu, _ = slice_of()
+    p[70:72, 45:47], hu[66:76, 41:51] = 0.5, 50  # 4 pixels of 2 mm²
+    assert not doubtful_regions(p, hu, PIXEL_MM).any()
