@@ -51,17 +51,18 @@ class Scanner:
         """Kernels from soft to sharp, noise 3–38 HU, slices 0.6–5 mm, table in two of three scans."""
         rng = np.random.default_rng([seed, 2])
         blur = float(rng.uniform(0.4, 1.2))
-        base = {
-            "blur_mm": blur,
-            "noise_hu": float(np.exp(rng.uniform(np.log(3), np.log(38)))),
-            "grain_mm": float(blur * rng.uniform(0.5, 1)),
-            "hu_scale": float(rng.normal(1, 0.015)),
-            "table": bool(rng.random() < 0.65),
-            "streaks_hu": float(rng.uniform(3, 14) if rng.random() < 0.15 else 0),
-        }
+        noise = float(np.exp(rng.uniform(np.log(3), np.log(38))))
+        grain, scale = float(blur * rng.uniform(0.5, 1)), float(rng.normal(1, 0.015))
+        table = bool(rng.random() < 0.65)
+        streaks = float(rng.uniform(3, 14) if rng.random() < 0.15 else 0)
         sharp = blur < 0.7 and rng.random() < 0.4
         return cls(
-            **base,
+            blur_mm=blur,
+            noise_hu=noise,
+            grain_mm=grain,
+            hu_scale=scale,
+            table=table,
+            streaks_hu=streaks,
             edge=float(rng.uniform(0.1, 0.6)) if sharp else 0.0,
             middle_noise=float(rng.uniform(0, 1)),
             shadow_hu=float(rng.uniform(4, 30)) if rng.random() < 0.3 else 0.0,
@@ -110,7 +111,7 @@ def _blurred(
 
 def _shadow(image: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDArray[np.float32]:
     """0…1: how much a pixel lies beside dense bone at its own height, in soft tissue only."""
-    bone = np.clip((image - np.float32(_BONE_HU)) / 500, 0, 1)
+    bone = np.clip((image - np.float32(_BONE_HU)) / 500, 0, 1).astype(np.float32)
     band = _blurred(bone, (_SHADOW_ACROSS_MM, _SHADOW_ALONG_MM), spacing_mm)
     soft = np.clip((image + 300) / 100, 0, 1) * (1 - bone)
     shadow: NDArray[np.float32] = band / np.maximum(band.max(axis=(0, 1)), np.float32(1e-3)) * soft
@@ -136,7 +137,7 @@ def with_noise(
 
 def _crossed(clean: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDArray[np.float32]:
     """Noise by the tissue that rays cross on their way through each pixel; mean over the body 1."""
-    body = np.clip((clean + 500) / 400, 0, 1)
+    body = np.clip((clean + 500) / 400, 0, 1).astype(np.float32)
     coarse = body[::8, ::8]  # a map this smooth needs no more, and the filter is wide
     step = (spacing_mm[0] * 8, spacing_mm[1] * 8)
     crossed = np.repeat(np.repeat(_blurred(coarse, 55.0, step), 8, axis=0), 8, axis=1)
