@@ -1,4 +1,4 @@
-"""`python -m SarcopeniaTraining.calibration_command`: phantoms read, interval calibrated, stored, checked."""
+"""`sarcopenia calibrate`: phantoms read, interval calibrated, stored in the model's entry, checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from SarcopeniaAssessLib.errors import SarcopeniaError
 from SarcopeniaAssessLib.uncertainty import Calibration
 from SarcopeniaTraining.calibration import Reading, calibrate, coverage, read_case
 
@@ -151,7 +150,7 @@ def _group_of(name: str, reading: Reading) -> str:
     return ", ".join(sorted(value)) or "none"
 
 
-@click.command()
+@click.command("calibrate")
 @click.argument("model", required=False)
 @click.option("--phantoms", default=400, show_default=True, help="Of the first family, to calibrate on.")
 @click.option("--check", default=0, show_default=True, help="Of the held-out family, to check coverage on.")
@@ -159,13 +158,27 @@ def _group_of(name: str, reading: Reading) -> str:
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder of readings; a killed run goes on.")
 @click.option("--store", "stores", is_flag=True, help="Write the calibration into the model's entry.")
 @click.option("--json", "as_json", is_flag=True, help="The tables as JSON.")
-def command(  # noqa: PLR0913, PLR0917 - each an option of the command
-    model: str | None, phantoms: int, check: int, jobs: int, keep: Path | None, stores: bool, as_json: bool
-) -> None:
+@click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
+def calibrate_model(model: str | None, as_json: bool, debug: bool, **options: Any) -> None:
     """Calibrate the SMA interval of MODEL (a name or a file; the default model), and check it.
 
-    Without --phantoms (0), the calibration that the model has is checked.
+    With --phantoms 0, the calibration that the model has is checked. Without --store nothing changes.
     """
+    tables = _tables(model, **options)
+    if as_json:
+        click.echo(json.dumps(tables, ensure_ascii=False))
+        return
+    for title, table in tables.items():
+        single = title in ("sha256", "calibration")
+        click.echo(f"{title}: {table}" if single else title)
+        for group, values in {} if single else table.items():
+            told = "  ".join(f"{key.removesuffix('_percent')} {values[key]}" for key in _PERCENT_COLUMNS)
+            click.echo(f"  {group:28} {values['cases']:4d}  {told}  beyond {values['beyond_limit']}")
+
+
+def _tables(
+    model: str | None, *, phantoms: int, check: int, jobs: int, keep: Path | None, stores: bool
+) -> dict[str, Any]:
     from SarcopeniaAssessLib.models import default_model_name, load_model
     from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED
 
@@ -190,19 +203,4 @@ def command(  # noqa: PLR0913, PLR0917 - each an option of the command
         tables["held-out family"] = subgroups(readings("second", CHECK_SEED, check), calibration)
     if stores:
         tables["sha256"] = store(name, calibration).sha256
-    if as_json:
-        click.echo(json.dumps(tables, ensure_ascii=False))
-        return
-    for title, table in tables.items():
-        click.echo(f"{title}: {table}" if title in ("sha256", "calibration") else title)
-        if title not in ("sha256", "calibration"):
-            for group, values in table.items():
-                told = "  ".join(f"{key.removesuffix('_percent')} {values[key]}" for key in _PERCENT_COLUMNS)
-                click.echo(f"  {group:28} {values['cases']:4d}  {told}  beyond {values['beyond_limit']}")
-
-
-if __name__ == "__main__":
-    try:
-        command(standalone_mode=True)
-    except SarcopeniaError as error:
-        raise SystemExit(f"sarcopenia: {error}") from None
+    return tables

@@ -22,6 +22,10 @@ TRAINING_VERBS = {
     ),
     "finetune": ("SarcopeniaTraining.finetuning_command:finetune", "Train a segmentation network."),
     "evaluate": ("SarcopeniaTraining.evaluation_command:evaluate", "Score a model or a training run."),
+    "calibrate": (
+        "SarcopeniaTraining.calibration_command:calibrate_model",
+        "Calibrate and check a model's SMA interval.",
+    ),
 }
 
 

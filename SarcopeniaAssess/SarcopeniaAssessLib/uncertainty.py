@@ -22,8 +22,9 @@ from SarcopeniaAssessLib.segmentation import SMOOTHING_PIXELS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BORDER_MM = 2.0
+BORDER_MM = 1.6
 """Within this of the outline's border doubt is the width of a border, not an opinion."""
+RIM_MM = 2.0
 DOUBTED = 0.15
 """A probability within this and 1 minus this is drawn as doubt."""
 SMALLEST_DOUBTED_MM2 = 15.0
@@ -39,7 +40,7 @@ class Doubt:
     Attributes
     ----------
     stray:
-        Σ min(p, 1−p) over pixels of muscle HU farther than 2 mm from the outline's border: regions that
+        Σ min(p, 1−p) over pixels of muscle HU farther than 1.6 mm from the outline's border: regions that
         may or may not be muscle. Doubt at the border itself only tells how long the border is.
     attenuation:
         Σ p · exp(−|HU − threshold| / noise) over both thresholds, −29 and 150: pixels of the outline that
@@ -194,8 +195,8 @@ def doubtful_regions(
 ) -> NDArray[np.bool_]:
     """Regions that may or may not be muscle, (I, J) bool: `Doubt.stray` as a picture, specks left out.
 
-    Pixels of muscle HU whose probability lies within 0.15…0.85 more than 2 mm from the outline's border, and
-    what surrounds them by 2 mm; parameters as for `measure_doubt`.
+    Pixels of muscle HU whose probability lies within 0.15…0.85 more than 1.6 mm from the outline's border,
+    and what surrounds them by 2 mm; parameters as for `measure_doubt`.
     """
     from scipy.ndimage import gaussian_filter, label
 
@@ -206,7 +207,7 @@ def doubtful_regions(
     plausible = (smooth >= MUSCLE_HU_LOW) & (smooth <= MUSCLE_HU_HIGH)
     far = _border_distance_mm(p > 0.5, pixel_mm) > BORDER_MM
     doubted = plausible & far & (np.minimum(p, 1 - p) > DOUBTED)
-    near = _distance_mm(doubted, pixel_mm) <= BORDER_MM
+    near = _distance_mm(doubted, pixel_mm) <= RIM_MM
     pieces, _ = label(near)
     large = np.bincount(pieces.ravel(), weights=doubted.ravel()) * math.prod(pixel_mm) >= SMALLEST_DOUBTED_MM2
     large[0] = False
@@ -235,14 +236,15 @@ def _window(inside: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
 
 
 def _border_distance_mm(outline: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> NDArray[np.float64]:
-    """Distance to the nearest pixel on the other side of the outline's border, inside and outside of it."""
+    """Distance of pixel centres to the outline's border, which lies halfway between two pixels."""
     from scipy.ndimage import distance_transform_edt
 
     if not outline.any() or outline.all():
         return np.full(outline.shape, np.inf)
     inside: NDArray[np.float64] = distance_transform_edt(outline, sampling=pixel_mm)
     outside: NDArray[np.float64] = distance_transform_edt(~outline, sampling=pixel_mm)
-    return inside + outside
+    distance: NDArray[np.float64] = inside + outside - math.sqrt(math.prod(pixel_mm)) / 2
+    return distance
 
 
 def _noise_hu(hu: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:

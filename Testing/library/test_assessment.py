@@ -116,6 +116,60 @@ def test_the_interval_joins_reader_and_model(volume, model):
     assert interval == pytest.approx([MUSCLE_CM2 - half, MUSCLE_CM2 + half])
 
 
+CALIBRATION = {
+    "floor": 0.01,
+    "stray": 1.0,
+    "attenuation": 0.5,
+    "shift": 0.1,
+    "quantile": 2.0,
+    "scale_limit": 0.2,
+    "cases": 100,
+}
+
+
+def calibrated(tmp_path, **changes):
+    return load_model(
+        write_model(tmp_path / "calibrated.safetensors", calibration={**CALIBRATION, **changes})
+    )
+
+
+def test_a_calibrated_models_interval_is_its_own_doubts(volume, tmp_path):
+    muscle_block = assess(volume, l3="slice:3", model=calibrated(tmp_path)).record["muscle"]
+    doubt = muscle_block["doubt"]
+    assert doubt["stray"] < 1e-3
+    scale = 0.01 + doubt["stray"] + 0.5 * doubt["attenuation"]
+    middle, half = 0.1 * doubt["attenuation"], np.hypot(2 * scale, 0.019)
+    expected = [MUSCLE_CM2 * np.exp(middle - half), MUSCLE_CM2 * np.exp(middle + half)]
+    assert muscle_block["sma_interval_cm2"] == pytest.approx(expected)
+
+
+def test_noise_widens_the_interval_and_a_given_mask_has_the_readers_alone(tmp_path):
+    model = calibrated(tmp_path, scale_limit=9.0)
+    noise = np.random.default_rng(1).normal(0, 25, ct().shape)
+    spans = []
+    for hu in (ct(), np.rint(ct() + noise).astype(np.int16)):
+        made = assess(CtVolume.from_array(hu, affine()), l3="slice:3", model=model).record["muscle"]
+        low, high = made["sma_interval_cm2"]
+        spans.append((high - low) / made["sma_cm2"])
+    assert spans[1] > 1.5 * spans[0]
+
+
+def test_doubt_beyond_calibration_is_told_and_takes_the_status_not_the_area(volume, tmp_path):
+    done = assess(volume, sex="male", l3="slice:3", model=calibrated(tmp_path, scale_limit=0.01))
+    assert codes(done)["network_doubts"] == "error"
+    assert done.record["status"]["value"] == "undetermined"
+    assert done.record["muscle"]["sma_cm2"] == pytest.approx(MUSCLE_CM2)
+    assert "network_doubts" not in codes(assess(volume, l3="slice:3", model=calibrated(tmp_path)))
+
+
+def test_where_the_network_doubts_is_kept_for_the_picture(volume, model):
+    done = assess(volume, l3="slice:3", model=model)
+    assert done.slice_doubt.shape == done.slice_doubtful.shape == done.slice_mask.shape
+    # The network is sure: five against minus five in logits.
+    assert done.slice_doubt.max() < 0.001
+    assert not done.slice_doubtful.any()
+
+
 def test_a_model_without_a_measured_error_claims_no_interval(volume, tmp_path):
     unscored = write_model(tmp_path / "unscored.safetensors", scores={})
     made = assess(volume, sex="male", l3="slice:3", model=unscored).record

@@ -48,16 +48,25 @@ def test_a_region_that_may_be_muscle_counts_by_its_probability():
     assert 18 * 8 * 0.25 / 800 - 1e-9 <= doubt.stray <= 200 * 0.25 / 800 + 1e-9
 
 
-def test_doubt_at_the_border_is_no_opinion_and_reaches_two_millimetres_in_both_directions():
+def test_doubt_at_the_border_is_no_opinion_in_both_directions():
     p, hu, mask = slice_of()
     hu[5:60, 5:40] = 50
-    p[8:10, 10:30] = 0.4  # 1 and 2 mm outside along the first axis
+    p[8:10, 10:30] = 0.4  # centres 0.3 and 1.3 mm outside, for pixels of 1 × 2 mm
     assert measure_doubt(p, hu, mask, PIXEL_MM).stray == 0.0
-    p[7, 10:30] = 0.4  # 3 mm
+    p[7, 10:30] = 0.4  # 2.3 mm
     assert measure_doubt(p, hu, mask, PIXEL_MM).stray == pytest.approx(20 * 0.4 / 800)
     p[7:10] = 0.0
-    p[10:50, 31] = 0.4  # 4 mm outside along the second axis, whose pixels are 2 mm
+    p[10:50, 30] = 0.4  # 1.3 mm outside along the second axis
+    assert measure_doubt(p, hu, mask, PIXEL_MM).stray == 0.0
+    p[10:50, 31] = 0.4  # 3.3 mm
     assert measure_doubt(p, hu, mask, PIXEL_MM).stray == pytest.approx(40 * 0.4 / 800)
+
+
+def test_coarse_pixels_make_no_opinion_of_a_border():
+    p, hu, mask = slice_of()
+    hu[5:60, 5:40] = 50
+    p[9, 10:30] = p[10:50, 30] = 0.4  # the nearest pixels around the outline
+    assert measure_doubt(p, hu, mask, (3.0, 3.0)).stray == 0.0
 
 
 def test_doubt_about_what_is_no_muscle_by_its_hu_is_not_counted():

@@ -10,7 +10,15 @@ import pytest
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.models import load_model
 from SarcopeniaAssessLib.uncertainty import Calibration, Doubt, sma_interval_cm2
-from SarcopeniaTraining.calibration import Reading, calibrate, conformal_quantile, coverage, covered
+from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaTraining.calibration import (
+    Reading,
+    calibrate,
+    conformal_quantile,
+    coverage,
+    covered,
+    read_case,
+)
 from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED, Hardship, calibration_case
 from SarcopeniaTraining.calibration_command import read_phantoms, store, subgroups
 from Testing.library.small_case import write_model
@@ -88,6 +96,16 @@ def test_a_model_that_draws_nothing_is_neither_covered_nor_calibrated(calibratio
         calibrate([each if n % 5 else replace(nothing, seed=n) for n, each in enumerate(made)])
 
 
+def test_the_harder_half_decides_where_it_errs_more():
+    made = readings(1200, 1)
+    marked = [replace(each, facts={"harder": n % 4 > 1}) for n, each in enumerate(made)]
+    far = [
+        replace(each, measured_cm2=each.measured_cm2 * math.exp(0.1 * (n % 8 == 3)))
+        for n, each in enumerate(marked)
+    ]
+    assert calibrate(far).quantile > 1.5 * calibrate(marked).quantile
+
+
 def test_few_phantoms_calibrate_nothing():
     with pytest.raises(ModelError, match="39 phantoms"):
         calibrate(readings(39, 1))
@@ -149,3 +167,18 @@ def test_a_harder_scan_is_harder_and_otherwise_the_same_grid():
     noisy = Hardship(noise_hu=20.0, shift_hu=7.0).applied(hu, (0.8, 0.8), rng)
     assert noisy.std() == pytest.approx(20, rel=0.1)
     assert noisy.mean() == pytest.approx(57, abs=3)
+
+
+def test_the_bundled_network_doubts_more_in_noise():
+    case = calibration_case(CALIBRATION_SEED)
+    hu = case.volume.slab(0, 3)
+    noise = np.random.default_rng(0)
+    harder = Hardship(noise_hu=45.0).applied(hu, case.volume.pixel_mm, noise)
+    known = Calibration(0.004, 1.2, 0.07, 0.16, 3.0, 0.08, 100)
+    widths = []
+    for image in (hu, harder):
+        volume = CtVolume.from_array(image, case.volume.ras_from_canonical)
+        reading = read_case(0, volume, case.truth, {}, load_model())
+        low, high = sma_interval_cm2(reading.measured_cm2, reading.doubt, known)
+        widths.append((high - low) / reading.measured_cm2)
+    assert widths[1] > 1.2 * widths[0]
