@@ -43,14 +43,19 @@ def publish(weights: Path, scores: Mapping[str, Any], *, default: bool) -> Model
 
     An entry of the same name is replaced; `default` makes it the model that is used where none is named.
     """
-    registry = resource_path("Models.json")
-    listed = json.loads(registry.read_text("utf-8"))
     model = load_model(weights)
     entry = replace(model.entry, scores={**scores})
     network: Any = model.network
     saved = save_model(resource_path(f"{entry.name}.safetensors"), network.half(), entry)
+    enlist(saved, default=default)
+    return saved
+
+
+def enlist(saved: ModelEntry, *, default: bool = False) -> None:
+    """List a model whose weights lie in the library's resources; an entry of the same name is replaced."""
+    registry = resource_path("Models.json")
+    listed = json.loads(registry.read_text("utf-8"))
     others = [m for m in listed["models"] if m["name"] != saved.name]
     listed["models"] = sorted([*others, saved.to_mapping()], key=lambda m: str(m["name"]))
     listed["default"] = saved.name if default else listed["default"]
     registry.write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    return saved

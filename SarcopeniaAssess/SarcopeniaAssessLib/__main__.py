@@ -22,8 +22,9 @@ _INTERRUPTED = 130
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _ABOUT_L3 = (
-    "Where L3 is: slice:K, the K-th slice from the feet, 0-based; s:MM, the superior coordinate in mm "
-    "(RAS); labels:FILE[=V], a vertebra label map."
+    "Where L3 is: auto, found in the CT alone; slice:K, the K-th slice from the feet, 0-based; s:MM, the "
+    "superior coordinate in mm (RAS); labels:FILE[=V], a vertebra label map. Omitted: auto; of a "
+    "mask, its only slice."
 )
 _PATIENT = (
     click.option(

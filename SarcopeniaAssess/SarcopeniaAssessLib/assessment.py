@@ -18,9 +18,10 @@ import numpy as np
 from SarcopeniaAssessLib.case_names import case_name, safe_name
 from SarcopeniaAssessLib.criteria import disagreement_finding, judge, resolve_criterion
 from SarcopeniaAssessLib.ct_io import open_ct
-from SarcopeniaAssessLib.errors import MaskError, PatientError
+from SarcopeniaAssessLib.errors import Finding, MaskError, PatientError
 from SarcopeniaAssessLib.level import Level, find_level
-from SarcopeniaAssessLib.measurement import area_interval_cm2, measure_slice
+from SarcopeniaAssessLib.level_choice import MeasuredLevel, choice_finding
+from SarcopeniaAssessLib.measurement import Measurement, area_interval_cm2, measure_slice
 from SarcopeniaAssessLib.models import SegmentationModel, load_model
 from SarcopeniaAssessLib.patient import PatientFacts, Sex
 from SarcopeniaAssessLib.quality import QualityInput, check_quality, withholding_reason
@@ -149,6 +150,8 @@ class Drawing:
         (I, J), 0…1: the network's opinion on the compartments, before HU carve.
     doubt:
         What it doubts on this slice.
+    alternatives:
+        What was measured on the other slices that may be at L3.
     """
 
     mask: NDArray[np.bool_]
@@ -161,6 +164,7 @@ class Drawing:
     timing_s: Mapping[str, float] | None = None
     probability: NDArray[np.float32] | None = None
     doubt: Doubt | None = None
+    alternatives: tuple[MeasuredLevel, ...] = ()
 
 
 def assess(  # noqa: PLR0913 - promised: what a person can say of a CT, each by its name
@@ -186,7 +190,7 @@ def assess(  # noqa: PLR0913 - promised: what a person can say of a CT, each by 
     sex, age_years, height_m, weight_kg:
         Facts given by a person; what is left out is taken from the input where it tells.
     l3:
-        `slice:K` from the feet, `s:MM`, `labels:FILE[=V]`.
+        `auto` (also if left out), `slice:K` from the feet, `s:MM`, `labels:FILE[=V]`.
     model, device:
         A registered name, a file, a loaded model, or `None` for the default; `auto`, `cpu`, `cuda[:N]` or
         `mps`.
@@ -236,7 +240,7 @@ def ask(
 
 
 def draw(question: Question, model: SegmentationModel, device: str) -> Drawing:
-    """Let the network draw the muscle on the level's slice and, for comparison, on its neighbours.
+    """Let the network draw the muscle on the level's slice, on its alternatives and on its neighbours.
 
     Raises
     ------
@@ -245,6 +249,8 @@ def draw(question: Question, model: SegmentationModel, device: str) -> Drawing:
     """
     volume, k = question.volume, question.level.slice_from_feet
     wanted = [each for each in (k, k - 1, k + 1) if 0 <= each < volume.slice_count]
+    others = [level.slice_from_feet for level in question.level.alternatives]
+    wanted += [each for each in others if each not in wanted]
     found = dict(zip(wanted, segment_slices(volume, wanted, model, device), strict=True))
     if not found[k].mask.any():
         raise MaskError("The model finds no muscle on this slice", "check the level and the CT")
@@ -263,7 +269,20 @@ def draw(question: Question, model: SegmentationModel, device: str) -> Drawing:
         },
         probability=found[k].outline_probability,
         doubt=measure_doubt(found[k].outline_probability, hu, found[k].mask, volume.pixel_mm),
+        alternatives=tuple(
+            MeasuredLevel(level, _measured_elsewhere(volume, level, found[level.slice_from_feet].mask))
+            for level in question.level.alternatives
+        ),
     )
+
+
+def _measured_elsewhere(volume: CtVolume, level: Level, mask: NDArray[np.bool_]) -> Measurement | None:
+    """Numbers of another slice; `None` where the network finds no muscle on it."""
+    if not mask.any():
+        return None
+    k = level.slice_from_feet
+    hu = volume.slab(k, k + 1)[:, :, 0]
+    return measure_slice(mask, volume.pixel_area_cm2, hu=hu, height_m=volume.patient.height_m)
 
 
 def conclude(question: Question, drawing: Drawing) -> Assessment:
@@ -274,20 +293,8 @@ def conclude(question: Question, drawing: Drawing) -> Assessment:
     below, above = (
         None if mask is None else measure_slice(mask, area_cm2).sma_cm2 for mask in drawing.neighbours
     )
-    findings = check_quality(
-        QualityInput(
-            volume=volume,
-            level=question.level,
-            mask=drawing.mask,
-            measurement=measured,
-            patient=patient,
-            hu=drawing.hu,
-            neighbours_sma_cm2=(below, above),
-            fragments_removed_cm2=drawing.fragments_removed_cm2,
-            dicom_sex=question.dicom_sex,
-            doubt_exceeded=_doubt_exceeded(drawing),
-        )
-    )
+    candidates = (MeasuredLevel(question.level, measured), *drawing.alternatives)
+    findings = _findings(question, drawing, candidates, (below, above))
     interval = _interval_cm2(measured.sma_cm2, drawing)
     judgement = judge(
         measured, patient, names=question.criteria, interval=interval, withheld=withholding_reason(findings)
@@ -308,6 +315,7 @@ def conclude(question: Question, drawing: Drawing) -> Assessment:
             neighbours_sma_cm2=(below, above),
             interval=interval,
             doubt=drawing.doubt,
+            candidates=candidates if len(candidates) > 1 else (),
             model=drawing.model.entry if drawing.model else None,
             device=drawing.device,
             timing_s=timing,
@@ -320,6 +328,33 @@ def conclude(question: Question, drawing: Drawing) -> Assessment:
         return made
     doubtful = doubtful_regions(drawing.probability, drawing.hu, volume.pixel_mm)
     return replace(made, slice_doubt=doubt_map(drawing.probability), slice_doubtful=doubtful)
+
+
+def _findings(
+    question: Question,
+    drawing: Drawing,
+    candidates: tuple[MeasuredLevel, ...],
+    neighbours_sma_cm2: tuple[float | None, float | None],
+) -> tuple[Finding, ...]:
+    """What a careful reader would mention; that L3 may be elsewhere first of all."""
+    measured, patient = candidates[0].measurement, question.volume.patient
+    assert measured is not None
+    choice = choice_finding(candidates, patient, question.criteria)
+    looked_at = check_quality(
+        QualityInput(
+            volume=question.volume,
+            level=question.level,
+            mask=drawing.mask,
+            measurement=measured,
+            patient=patient,
+            hu=drawing.hu,
+            neighbours_sma_cm2=neighbours_sma_cm2,
+            fragments_removed_cm2=drawing.fragments_removed_cm2,
+            dicom_sex=question.dicom_sex,
+            doubt_exceeded=_doubt_exceeded(drawing),
+        )
+    )
+    return (*([choice] if choice else []), *looked_at)
 
 
 def _interval_cm2(sma_cm2: float, drawing: Drawing) -> tuple[float, float] | None:

@@ -13,7 +13,7 @@ from SarcopeniaAssessLib.assessment import Assessment, Drawing, GivenFacts, Ques
 from SarcopeniaAssessLib.case_names import case_name, safe_name
 from SarcopeniaAssessLib.criteria import resolve_criterion
 from SarcopeniaAssessLib.ct_io import open_ct, read_label_map
-from SarcopeniaAssessLib.errors import MaskError
+from SarcopeniaAssessLib.errors import LevelError, MaskError
 from SarcopeniaAssessLib.level import Level, LevelMethod, find_level
 from SarcopeniaAssessLib.mask_grid import choose_label, require_same_grid
 from SarcopeniaAssessLib.volume import CtVolume
@@ -79,7 +79,7 @@ def ask_mask(  # noqa: PLR0913 - see `measure_mask`
         volume = ct if isinstance(ct, CtVolume) else open_ct(ct, series=series)
         require_same_grid(grid, volume)
     slices = grid.axes.view(inside)
-    level = _level(l3, slices, volume)
+    level = _level(l3, slices, volume, with_ct=ct is not None)
     k = level.slice_from_feet
     question = Question(
         volume=volume.around(k).with_patient((facts or GivenFacts()).over(volume.patient)),
@@ -97,17 +97,21 @@ def ask_mask(  # noqa: PLR0913 - see `measure_mask`
     )
 
 
-def _level(spec: str | None, slices: NDArray[np.bool_], volume: CtVolume) -> Level:
+def _level(spec: str | None, slices: NDArray[np.bool_], volume: CtVolume, *, with_ct: bool) -> Level:
     marked = np.flatnonzero(slices.any(axis=(0, 1)))
     extent = f"{marked[0]}…{marked[-1]}"
     if spec is None and marked.size > 1:
         raise MaskError(
             f"The mask is marked on {marked.size} slices ({extent} from the feet)",
-            "say which is L3 with --l3 slice:K, s:MM or labels:FILE[=V]",
+            "say which is L3 with --l3 slice:K, s:MM, labels:FILE[=V] or, with its CT, auto",
         )
     if spec is None:
         k = int(marked[0])
         return Level(k, volume.slice_superior_mm(k), LevelMethod.SLICE)
+    if spec.strip().lower() in ("", "auto") and not with_ct:
+        raise LevelError(
+            "A mask alone does not show where L3 is", "give its CT, or slice:K, s:MM or labels:FILE"
+        )
     level = find_level(spec, volume)
     if not slices[:, :, level.slice_from_feet].any():
         raise MaskError(

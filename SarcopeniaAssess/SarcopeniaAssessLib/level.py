@@ -1,4 +1,4 @@
-"""Where L3 is: given by hand as a slice or a coordinate, or found in a vertebra label map.
+"""Where L3 is: found in the CT by itself, given by hand, or read from a vertebra label map.
 
 The slice wanted is the one at mid-height of the vertebral *body*. A vertebra's label includes its
 spinous process, which hangs lower, so the middle of the whole label would lie too low: the body is
@@ -8,7 +8,7 @@ found as the place of the largest ball that fits into the label.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import numpy as np
 from SarcopeniaAssessLib.ct_io import read_label_map
 from SarcopeniaAssessLib.errors import LevelError, SarcopeniaError
 from SarcopeniaAssessLib.geometry import CanonicalAxes, spacing_mm
+from SarcopeniaAssessLib.spine import find_l3
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.ct_io import LabelMap
     from SarcopeniaAssessLib.volume import CtVolume
 
-WAYS = "give --l3 slice:K (from the feet, 0-based), s:MM (superior, RAS) or labels:FILE[=V]"
+WAYS = "give --l3 auto, slice:K (from the feet, 0-based), s:MM (superior, RAS) or labels:FILE[=V]"
 _TOTALSEGMENTATOR = {25: "sacrum", 26: "S1", **{27 + n: f"L{5 - n}" for n in range(5)}}
 _TOTALSEGMENTATOR |= {32 + n: f"T{12 - n}" for n in range(12)} | {44 + n: f"C{7 - n}" for n in range(7)}
 _L3_IN_TOTALSEGMENTATOR = 29
@@ -55,12 +56,26 @@ class Level:
         Superior coordinate (RAS) of that slice's centre.
     method, confidence:
         How it was found, and 0…1 where the way tells; `None` for what a person or labels gave.
+    reason:
+        What an automatic count rests on, in words; empty otherwise.
+    vertebra:
+        What it is if the first candidate is L3: "L3", or of an alternative "L2" or "L4".
+    alternatives:
+        The other slice that may be at L3's middle, where an automatic count is not certain.
     """
 
     slice_from_feet: int
     superior_mm: float
     method: LevelMethod
     confidence: float | None = None
+    reason: str = ""
+    vertebra: str = "L3"
+    alternatives: tuple[Level, ...] = ()
+
+    @property
+    def candidates(self) -> tuple[Level, ...]:
+        """The level and its alternatives."""
+        return (self, *self.alternatives)
 
 
 def find_level(spec: str | None, volume: CtVolume) -> Level:
@@ -69,17 +84,15 @@ def find_level(spec: str | None, volume: CtVolume) -> Level:
     Parameters
     ----------
     spec:
-        `slice:K`, `s:MM`, `labels:FILE[=V]`; `auto` and `None` are refused until an automatic way exists.
+        `auto`, `slice:K`, `s:MM`, `labels:FILE[=V]`; `None` or nothing: `auto`.
 
     Raises
     ------
     LevelError
-        No or an unknown specification, a level outside the scan, labels without L3.
+        An unknown specification, a level outside the scan, labels or a scan without L3.
     """
-    if spec is None or not spec.strip():
-        raise LevelError("The level of L3 is not given", WAYS)
-    if spec.strip().lower() == "auto":
-        raise LevelError("L3 cannot be found automatically yet", WAYS)
+    if spec is None or spec.strip().lower() in ("", "auto"):
+        return _by_itself(volume)
     way, separator, argument = spec.strip().partition(":")
     ways: dict[str, Callable[[str, CtVolume], Level]] = {
         "slice": _by_slice,
@@ -93,6 +106,29 @@ def find_level(spec: str | None, volume: CtVolume) -> Level:
 
 def _level(k: int, volume: CtVolume, method: LevelMethod) -> Level:
     return Level(k, volume.slice_superior_mm(k), method)
+
+
+def _by_itself(volume: CtVolume) -> Level:
+    """Find L3 in the CT alone; where the count is not certain, the other candidate comes along."""
+    finding = find_l3(volume)
+    levels: list[Level] = []
+    for candidate in finding.candidates:
+        k = _nearest_slice(candidate.point_mm, volume)
+        level = _level(k, volume, LevelMethod.AUTO)
+        levels.append(
+            replace(
+                level, confidence=candidate.confidence, reason=finding.reason, vertebra=candidate.vertebra
+            )
+        )
+    first, *others = levels
+    return replace(first, alternatives=tuple(other for other in others if other != first))
+
+
+def _nearest_slice(point_mm: NDArray[np.float64], volume: CtVolume) -> int:
+    """The slice whose plane passes nearest to a point."""
+    normal = volume.slice_normal
+    at_mm = np.array([volume.slice_centre_mm(k) @ normal for k in range(volume.slice_count)])
+    return int(np.argmin(np.abs(at_mm - float(point_mm @ normal))))
 
 
 def _by_slice(argument: str, volume: CtVolume) -> Level:

@@ -62,8 +62,8 @@ def choice_finding(
         else f"the area is {other.measurement.sma_cm2:.1f} cm²"
     )
     told = (
-        f"The count of vertebrae is not certain ({first.level.reason}): L3 may also be at slice "
-        f"{other.level.slice_from_feet} from the feet, {other.level.superior_mm:.1f} mm superior, where {area}"
+        f"The count of vertebrae is not certain ({first.level.reason}): L3 may also be at "
+        f"slice {other.level.slice_from_feet} from the feet, {other.level.superior_mm:.1f} mm, where {area}"
     )
     ask = "look which is L3 and give it as --l3 slice:K."
     if said[0] != said[1] and StatusValue.UNDETERMINED not in said:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from SarcopeniaAssessLib.criteria import Judgement, Status
     from SarcopeniaAssessLib.level import Level
+    from SarcopeniaAssessLib.level_choice import MeasuredLevel
     from SarcopeniaAssessLib.measurement import Measurement
     from SarcopeniaAssessLib.model_file import ModelEntry
     from SarcopeniaAssessLib.patient import PatientFacts
@@ -101,6 +102,8 @@ class RecordParts:
         Area one slice below and above.
     interval:
         Low and high of the area, cm².
+    candidates:
+        Where the count of vertebrae is not certain: what was measured on each slice that may be at L3.
     doubt:
         What the network doubts on the slice; `None` for a given mask.
     model:
@@ -123,6 +126,7 @@ class RecordParts:
     mask: MaskBlock
     neighbours_sma_cm2: tuple[float | None, float | None] = (None, None)
     interval: tuple[float, float] | None = None
+    candidates: tuple[MeasuredLevel, ...] = ()
     doubt: Doubt | None = None
     model: ModelEntry | None = None
     device: str | None = None
@@ -261,6 +265,8 @@ def _level(parts: RecordParts) -> dict[str, Any]:
         "slice_from_feet": int(parts.level.slice_from_feet),
         "method": parts.level.method.value,
         "confidence": _number(parts.level.confidence),
+        "reason": parts.level.reason or None,
+        "candidates": [each.to_mapping() for each in parts.candidates] or None,
         "neighbours_sma_cm2": [_number(area) for area in parts.neighbours_sma_cm2],
     }
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, label
+from scipy.ndimage import gaussian_filter1d, generate_binary_structure, label
 from scipy.spatial import cKDTree
 
 from SarcopeniaAssessLib.spine_course import SpineCourse, across, follow_spine
@@ -31,7 +31,11 @@ _GROWTH = -0.025
 _ROOT_REACH_MM = (12.0, 46.0)
 _ROOT_MM3 = 220.0
 """So much of a rib's root beside a vertebra is as likely a rib as not."""
-_ROOT_SPREAD_MM3 = 70.0
+_ROOT_SPREAD_MM3 = 45.0
+_RIB_SEEN = 0.35
+"""Less sure than elsewhere: a rib that breaks off would look short."""
+_STUMP_MM = 10.0
+"""What reaches less far is as likely a transverse process."""
 _RIB_LONGEST_MM = 170.0
 _SACRUM_CM3 = 8.0
 _SACRUM_DEPTH_MM = (5, 25)
@@ -221,7 +225,7 @@ class _Ribs:
         index, position, place, away = index[near], position[near], place[near], away[near]
         side = (away > 0).astype(np.int64)
         np.add.at(histogram, (side, place), root[tuple(index.T)] * GRID_MM**3)
-        parts, _ = label(root + probability[SpineClass.RIB] > 0.5)
+        parts, _ = label(root + probability[SpineClass.RIB] > _RIB_SEEN, generate_binary_structure(3, 2))
         reach = _reaches(parts, parts[tuple(index.T)], position, grid)
         return cls(histogram, place, side, reach)
 
@@ -229,12 +233,15 @@ class _Ribs:
         """Probability of a left and a right rib, and the reach of the longer one."""
         amount = self.root_mm3[:, bottom:top].sum(axis=1)
         sure = 1 / (1 + np.exp(-(amount - _ROOT_MM3) / _ROOT_SPREAD_MM3))
-        reach = 0.0
+        longest = 0.0
         for side in (0, 1):
             here = (self.places >= bottom) & (self.places < top) & (self.sides == side)
-            if sure[side] >= 0.5 and here.any():
-                reach = max(reach, float(np.median(self.reach_mm[here])))
-        return float(sure[0]), float(sure[1]), reach
+            reach = float(np.median(self.reach_mm[here])) if here.any() else 0.0
+            if reach < _STUMP_MM and amount[side] < 2 * _ROOT_MM3:
+                sure[side] *= 0.5
+            if sure[side] >= 0.25:
+                longest = max(longest, reach)
+        return float(sure[0]), float(sure[1]), longest
 
 
 def _reaches(

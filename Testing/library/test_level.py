@@ -67,15 +67,19 @@ def test_a_slice_outside_the_scan_is_refused_with_its_range(ct, k):
 
 
 @pytest.mark.parametrize(
-    "spec", [None, "", "auto", "AUTO", "slice", "slice:", "slice:2.5", "s:", "s:nan", "s:up", "k:3", "71"]
+    "spec", ["slice", "slice:", "slice:2.5", "s:", "s:nan", "s:up", "k:3", "71", "auto:1"]
 )
-def test_without_a_usable_level_the_three_ways_are_named(ct, spec):
+def test_without_a_usable_level_the_ways_are_named(ct, spec):
     with pytest.raises(LevelError) as caught:
         find_level(spec, ct)
-    for way in ("slice:K", "s:MM", "labels:FILE"):
+    for way in ("auto", "slice:K", "s:MM", "labels:FILE"):
         assert way in str(caught.value)
-    if spec and spec.lower() == "auto":
-        assert "yet" in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", [None, "", " auto ", "AUTO"])
+def test_a_scan_without_a_spine_has_no_automatic_level(ct, spec):
+    with pytest.raises(LevelError, match=r"No lumbar spine is seen.*slice:K"):
+        find_level(spec, ct)
 
 
 FINE = (40, 36, 30)

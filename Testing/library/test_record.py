@@ -152,7 +152,7 @@ class TestBuild:
         assert record["input"]["spacing_mm"] == [0.78, 0.78, 5.0]
         assert record["l3"] == {
             "superior_mm": -212.5, "slice_from_feet": 41, "method": "labels", "confidence": 0.93,
-            "neighbours_sma_cm2": [151.0, None],
+            "reason": None, "candidates": None, "neighbours_sma_cm2": [151.0, None],
         }  # fmt: skip
         assert record["muscle"]["smi_cm2_m2"] == 50.0
         assert record["status"] == {
@@ -264,7 +264,7 @@ def all_fields():
     return sorted({(name, path) for name in ("model", "accepted", "child") for path in leaves(GOOD[name])})
 
 
-OPTIONAL = {"kvp", "contrast", "slice_thickness_mm", "doubt"}
+OPTIONAL = {"kvp", "contrast", "slice_thickness_mm", "doubt", "candidates"}
 
 
 class TestEveryFieldIsGuarded:
@@ -272,7 +272,7 @@ class TestEveryFieldIsGuarded:
     def test_missing(self, name, path):
         record = deepcopy(GOOD[name])
         container, key = at(record, path)
-        optional = key in OPTIONAL or (path.endswith(".reason") and path.startswith("status"))
+        optional = key in OPTIONAL or (path.endswith(".reason") and path.startswith(("status", "l3")))
         if isinstance(container, dict) and not optional and not path.endswith(".borderline"):
             del container[key]
             with pytest.raises(RecordError, match=re.escape(dotted(path))):
