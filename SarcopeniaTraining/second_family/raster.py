@@ -36,7 +36,7 @@ class Canvas:
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """What voxels hold, each (i, j, k): mean HU, shares of tissues, the vertebra in the middle."""
+    """What voxels hold, each (i, j, k): mean HU, shares of tissues, the vertebra where bone fills most."""
 
     hu: Float32
     muscle: Float32
@@ -144,11 +144,12 @@ def rasterise(frame: Frame, canvas: Canvas, hu_of_label: Float32, sub_slices: in
         found["hu"][:, :, k] += np.asarray(hu.reduce(canvas.finer)).T
         for name, table in lists.items():
             found[name][:, :, k] += np.asarray(image.point(table).reduce(canvas.finer)).T
-        if row % sub_slices == sub_slices // 2:
-            vertebra[:, :, k] = numbers[labels[half :: canvas.finer, half :: canvas.finer]].T
+        middle = numbers[labels[half :: canvas.finer, half :: canvas.finer]].T
+        vertebra[:, :, k] = np.maximum(vertebra[:, :, k], middle)
     found["hu"] /= sub_slices
     for name in tables:
         found[name] /= 255 * sub_slices
+    vertebra[found["bone"] <= 0.5] = 0
     return Shares(vertebra=vertebra, **found)
 
 

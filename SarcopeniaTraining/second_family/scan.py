@@ -48,6 +48,7 @@ class HeldOutScan:
         uint8 (i, j, k): muscle compartments, the fat in them inside, bone and its rim outside.
     muscle
         uint8 (i, j, k): outline where the HU after the point spread, before noise, lie within −29…150.
+        All three masks are 0 outside a field of view that cuts the body.
     vertebrae
         uint8 (i, j, k): TotalSegmentator numbers (27 = L5 … 29 = L3 … 32 = T12, 25 = sacrum), 0 elsewhere.
     """
@@ -124,7 +125,7 @@ def _draw(seed: int, person: Person, grid: _Grid, rng: np.random.Generator) -> H
     low, high = skin.min(axis=(0, 1)), skin.max(axis=(0, 1))
     if person.has("arms"):
         low[0], high[0] = low[0] - 70, high[0] + 70
-    pixel, side = _field_of_view(grid, person, (high - low).max(), rng)
+    pixel, side, field = _field_of_view(grid, person, (high - low).max(), rng)
     middle = (low + high) / 2 + rng.normal(0, 3, 2)
     margin = 6.0
     corner = middle - side * pixel / 2
@@ -151,11 +152,14 @@ def _draw(seed: int, person: Person, grid: _Grid, rng: np.random.Generator) -> H
         (corner[0] + steps * pixel)[:, None], (corner[1] + steps * pixel)[None, :],
         float(low[1]), float(np.abs(skin[..., 0]).max()), float(high[1] - low[1]),
     )  # fmt: skip
+    masks = [placed(mask) for mask in (outline, muscle, shares.vertebra)]
     hu = scanner.furniture(placed(after, -1000.0), person, bench, rng)
     hu = scanner.artefacts(hu, placed(shares.bone), person, bench, rng)
     hu = scanner.noisy(hu, protocol, bench, rng)
     if person.has("truncated"):
-        hu[np.hypot(bench.x_mm - middle[0], bench.y_mm - middle[1]) > side * pixel / 2] = -1024
+        unseen = np.hypot(bench.x_mm - middle[0], bench.y_mm - middle[1]) > field / 2
+        for mask in (hu, *masks):
+            mask[unseen] = -1024 if mask is hu else 0
     shift = rng.uniform(-700, 200)
     affine = np.diag([pixel, pixel, grid.slice_mm, 1.0])
     affine[:3, 3] = [corner[0] + pixel / 2, corner[1] + pixel / 2, grid.first_mm + shift]
@@ -165,18 +169,18 @@ def _draw(seed: int, person: Person, grid: _Grid, rng: np.random.Generator) -> H
     )  # fmt: skip
     return HeldOutScan(
         np.clip(np.rint(hu), -1024, 3071).astype(np.int16), affine,
-        placed(outline), placed(muscle), placed(shares.vertebra), facts,
+        masks[0], masks[1], masks[2], facts,
     )  # fmt: skip
 
 
 def _field_of_view(
     grid: _Grid, person: Person, width_mm: float, rng: np.random.Generator
-) -> tuple[float, int]:
-    """Pixel in mm and side in pixels: a little more than the body, or less where it is cut."""
+) -> tuple[float, int, float]:
+    """Pixel in mm, side in pixels, field in mm: a little more than the body, or less where it is cut."""
     field = width_mm * rng.uniform(0.86, 0.96) if person.has("truncated") else width_mm + rng.uniform(15, 70)
     if grid.side is None:
-        return grid.pixel_mm, int(np.ceil(field / grid.pixel_mm))
-    return float(np.clip(np.round(field / grid.side, 4), 0.65, 0.95)), grid.side
+        return grid.pixel_mm, int(np.ceil(field / grid.pixel_mm)), field
+    return float(np.clip(np.round(field / grid.side, 4), 0.65, 0.95)), grid.side, field
 
 
 def _truth(shares: Shares, after: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -10,7 +10,7 @@ import pytest
 import SarcopeniaTraining.second_family as family
 from SarcopeniaTraining.second_family import draw_l3, draw_scan
 
-SEEDS = range(5_000_900, 5_000_910)
+SEEDS = range(5_000_900, 5_000_908)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,23 @@ def test_l3_lies_where_the_facts_say(whole):
     assert middle.min() < whole.facts.l3_superior_mm < middle.max()
     body = whole.vertebrae[:, :, round((whole.facts.l3_superior_mm - whole.ras_from_ijk[2, 3]) / 4.0)]
     assert (body == 29).sum() * 2.5**2 > 800
+
+
+def test_a_cut_field_hides_truth_too():
+    scan = draw_l3(5_000_013)
+    assert "truncated" in scan.facts.traits
+    outside = scan.hu[:, :, 2] == -1024
+    assert outside.sum() > 1000
+    assert not scan.outline[:, :, 2][outside].any()
+
+
+@pytest.mark.parametrize(("seed", "numbering", "lowest"), [(5_200_812, "L4", 28), (5_200_802, "L6", 26)])
+def test_numbering_variants_keep_l3_third_below_the_ribs(seed, numbering, lowest):
+    scan = draw_scan(seed, in_plane_mm=2.5, slice_mm=6.0, coverage_mm=(-160.0, 60.0))
+    assert scan.facts.numbering == numbering
+    numbers = set(np.unique(scan.vertebrae).tolist()) - {0, 25}
+    assert min(numbers) == lowest
+    assert numbers >= {28, 29, 30}
 
 
 def test_left_and_right(whole):
