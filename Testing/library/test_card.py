@@ -64,7 +64,14 @@ def test_every_part_of_an_entry_is_told():
     )
     for part in (
         *("made, version 3", "- Adults at L3.", "children", "drawings of a cube", "900 steps", "40 steps"),
-        *("Dice 0.988, least 0.900", "−1.3 %", "status right in 97.0 %", "a reader's area in 95.4 %", "CC0", "ab" * 32),
+        *(
+            "Dice 0.988, least 0.900",
+            "−1.3 %",
+            "status right in 97.0 %",
+            "a reader's area in 95.4 %",
+            "CC0",
+            "ab" * 32,
+        ),
         *("docs/model-card.md", "Research use only"),
     ):
         assert part in " ".join(told.split()), part
