@@ -1,9 +1,9 @@
 """What a doubt is worth in per cent of area: split-conformal calibration of the SMA interval, and its check.
 
-One half of the calibration phantoms fits the scale, the other gives the quantile of |error| / scale, so
+A third of the calibration phantoms fits the scale, the others give the quantile of |error| / scale, so
 that the interval holds for 95 % of new phantoms of the same kind whatever the scale is (Lei et al.,
-*Distribution-free predictive inference for regression*, JASA 2018, doi:10.1080/01621459.2017.1307116). Of
-phantoms as drawn and of harder ones the larger quantile counts, so that it holds for both (Mondrian).
+*Distribution-free predictive inference for regression*, JASA 2018, doi:10.1080/01621459.2017.1307116).
+The quantile is that of the phantoms made harder, since they are nearer to another hospital's CT.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def conformal_quantile(scores: Sequence[float] | NDArray[np.float64], level: flo
 
 
 def calibrate(readings: Sequence[Reading]) -> Calibration:
-    """Fit the scale on every second reading, take the quantile from the others.
+    """Fit the scale on every third reading, take the quantile from the harder ones of the others.
 
     Raises
     ------
@@ -124,10 +124,12 @@ def calibrate(readings: Sequence[Reading]) -> Calibration:
         raise ModelError(
             f"{len(readings)} phantoms cannot calibrate an interval", f"take {LEAST_CASES} or more"
         )
-    fitted, held = readings[::2], readings[1::2]
+    fitted, others = readings[::3], [each for n, each in enumerate(readings) if n % 3]
+    harder = [each for each in others if each.facts.get("harder")]
+    held = harder if len(harder) >= LEAST_CASES // 2 else others
     weights = _fit([each for each in fitted if each.doubt is not None])
     scales = [_scale(weights, each.doubt) for each in readings if each.doubt is not None]
-    quantile = _quantile(weights, held)
+    quantile = conformal_quantile([_score(weights, each) for each in held])
     if not math.isfinite(quantile):
         raise ModelError("The model finds no muscle on many phantoms", "train it before it is calibrated")
     numbers = [round(float(value), 5) for value in weights]
@@ -170,13 +172,6 @@ def _fit(readings: Sequence[Reading]) -> NDArray[np.float64]:
 
 def _scale(weights: NDArray[np.float64], doubt: Doubt) -> float:
     return float(weights[0] + weights[1] * doubt.stray + weights[2] * doubt.attenuation)
-
-
-def _quantile(weights: NDArray[np.float64], readings: Sequence[Reading]) -> float:
-    """Of the phantoms as drawn and of those made harder the larger quantile, so that it holds for both."""
-    halves = [[r for r in readings if bool(r.facts.get("harder")) is harder] for harder in (False, True)]
-    known = [half for half in halves if len(half) >= LEAST_CASES // 2] or [list(readings)]
-    return max(conformal_quantile([_score(weights, each) for each in half]) for half in known)
 
 
 def _score(weights: NDArray[np.float64], reading: Reading) -> float:

@@ -72,7 +72,7 @@ def test_intervals_cover_new_readings_and_each_subgroup(calibration):
 def test_the_scale_that_made_the_errors_is_found(calibration):
     assert calibration.shift == pytest.approx(0.2, abs=0.06)
     assert calibration.stray / calibration.attenuation == pytest.approx(24, rel=0.7)
-    assert calibration.cases == 600
+    assert calibration.cases == 800
 
 
 def test_larger_errors_give_wider_intervals(calibration):
@@ -96,14 +96,16 @@ def test_a_model_that_draws_nothing_is_neither_covered_nor_calibrated(calibratio
         calibrate([each if n % 5 else replace(nothing, seed=n) for n, each in enumerate(made)])
 
 
-def test_the_harder_half_decides_where_it_errs_more():
-    made = readings(1200, 1)
-    marked = [replace(each, facts={"harder": n % 4 > 1}) for n, each in enumerate(made)]
-    far = [
-        replace(each, measured_cm2=each.measured_cm2 * math.exp(0.1 * (n % 8 == 3)))
-        for n, each in enumerate(marked)
+def test_the_quantile_is_that_of_the_harder_phantoms_where_there_are_enough():
+    made = [replace(each, facts={"harder": n % 4 == 1}) for n, each in enumerate(readings(1200, 1))]
+    worse = [
+        replace(each, measured_cm2=each.measured_cm2 * math.exp(0.1 * (n % 8 == 1)))
+        for n, each in enumerate(made)
     ]
-    assert calibrate(far).quantile > 1.5 * calibrate(marked).quantile
+    assert calibrate(made).cases == 200
+    assert calibrate(worse).quantile > 1.5 * calibrate(made).quantile
+    few = [replace(each, facts={"harder": n < 20}) for n, each in enumerate(made)]
+    assert calibrate(few).cases == 800
 
 
 def test_few_phantoms_calibrate_nothing():
