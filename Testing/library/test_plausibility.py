@@ -1,11 +1,13 @@
 """What is no CT of an adult's lumbar trunk is told as an error; adults as they come, not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
 from SarcopeniaAssessLib.errors import Severity
-from SarcopeniaAssessLib.plausibility import SliceFacts, implausibilities, slice_facts
+from SarcopeniaAssessLib.plausibility import SliceFacts, Spine, implausibilities, slice_facts
 from SarcopeniaTraining.phantom.anatomy import Person
 from SarcopeniaTraining.phantom.generate import Grid, phantom
 from Testing.library import implausible_cts as made
@@ -127,3 +129,30 @@ def test_each_message_is_one_sentence_with_what_to_do():
         assert finding.message.endswith(".")
         assert "no status is given" in finding.message
         assert any(word in finding.message for word in ("choose", "check", "load"))
+
+
+BACK = Spine(area_cm2=20.0, width_mm=80.0, depth=0.3, body_cm2=15.0)
+NORMAL = SliceFacts(600.0, outside_hu=-1000.0, fat=0.4, soft=0.5, lung=0.02, gas=0.03, spines=(BACK,))
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({}, None),
+        ({"lung": 0.3, "gas": 0.3}, "chest"),
+        ({"lung": 0.0, "gas": 0.4}, "chest"),
+        ({"outside_hu": 0.0}, "not_ct"),
+        ({"no_tissue": 0.3}, "not_ct"),
+        ({"fat": 0.0}, "not_ct"),
+        ({"spines": (replace(BACK, width_mm=190.0),)}, "pelvis"),
+        ({"spines": (replace(BACK, area_cm2=3.0, body_cm2=0.0), replace(BACK, depth=0.7))}, "upside_down"),
+        # A disc behind, and a large bowel full of contrast in front of it.
+        ({"spines": (replace(BACK, area_cm2=6.0, body_cm2=0.0), replace(BACK, depth=0.7))}, None),
+        ({"metal_cm2": 1.0, "streak_hu": 60.0}, "metal_streaks"),
+        ({"metal_cm2": 1.0, "streak_hu": 20.0}, None),
+    ],
+    ids=str,
+)
+def test_each_fact_alone_is_enough(changed, code):
+    found = [each.code for each in implausibilities(replace(NORMAL, **changed))]
+    assert found == ([] if code is None else [code])
