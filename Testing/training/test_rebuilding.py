@@ -83,7 +83,7 @@ def test_a_tiny_model_from_nothing_to_its_interval(two_stages):
     file = rebuild(made, 2, 40, told.append)
     entry = read_entry(file)
     assert entry.name == "stage-2"
-    assert entry.calibration["cases"] == 20
+    assert 0 < entry.calibration["cases"] < 40  # the others fitted its scale
     assert entry.training["start_from"] == str(made[0].file)
     sha256, kept = file_sha256(file), list((made[1].folder / "calibration").iterdir())
     assert rebuild(made, 2, 40) == file
