@@ -63,7 +63,12 @@ _REACH_MM: Mapping[int, tuple[float, float]] = {
 """How far a rib reaches (at most 170 is told), by how far its vertebra lies above L3: mean and spread."""
 _SLIP = (0.96, 0.015, 0.001)
 """Chance that vertebrae between sacrum and ribs are counted right, one off, or more."""
+_NEVER_SURE = 0.03
+"""The network may take a rib for something else, or something else for a rib, as often as this."""
 _CONTRADICTED = 0.02
+_RIBS_EXPECTED = 7
+"""So many vertebrae without ribs nobody has: the ribs were not recognised."""
+_UNRECOGNISED = 0.85
 _NOTHING_SEEN = 0.5
 """Weight of having nothing to count from, beside likelihoods of up to about one."""
 
@@ -103,6 +108,8 @@ def count_l3(chain: SpineChain) -> L3Count | None:
             for place, weight in _places(chain, lowest, sacrum=sacrum):
                 weights[place] = weights.get(place, 0.0) + chance * seen * weight
     total = sum(weights.values()) + nothing * _NOTHING_SEEN
+    if _ribs_unrecognised(chain):
+        total /= _UNRECOGNISED
     if not weights or nothing > 0.5:
         return None
     ordered = sorted(weights.items(), key=lambda item: -item[1])
@@ -111,12 +118,34 @@ def count_l3(chain: SpineChain) -> L3Count | None:
 
 
 def _lowest_ribs(chain: SpineChain) -> Iterator[tuple[int | None, float]]:
-    """Each vertebra as the lowest that bears ribs, with its probability; `None`: no ribs are seen."""
-    none_below = 1.0
-    for place, vertebra in enumerate(chain.vertebrae):
-        yield place, none_below * vertebra.bears_ribs
-        none_below *= 1 - vertebra.bears_ribs
-    yield None, none_below
+    """Each vertebra as the lowest that bears ribs, with its probability; `None`: no ribs are seen.
+
+    Ribs come in a row: below the lowest there is none, above it every vertebra has them. One that stands
+    alone is a transverse process taken for a rib.
+    """
+    bears = [min(max(v.bears_ribs, _NEVER_SURE), 1 - _NEVER_SURE) for v in chain.vertebrae]
+    whole = [v.whole for v in chain.vertebrae]
+    chances: dict[int | None, float] = {}
+    for lowest in range(len(bears) + 1):
+        chance = 1.0
+        for place, sure in enumerate(bears):
+            if place < lowest:
+                chance *= 1 - sure
+            elif whole[place] or place == lowest:
+                chance *= sure
+        chances[lowest if lowest < len(bears) else None] = chance
+    total = sum(chances.values())
+    yield from ((lowest_rib, chance / total) for lowest_rib, chance in chances.items())
+
+
+def _ribs_unrecognised(chain: SpineChain) -> bool:
+    without = [v for v in chain.vertebrae if v.whole and v.bears_ribs < 0.5]
+    return len(without) >= _RIBS_EXPECTED and _row_of_ribs(chain) is None
+
+
+def _row_of_ribs(chain: SpineChain) -> int | None:
+    """The lowest vertebra with ribs if ribs are seen there and above, else `None`."""
+    return max(_lowest_ribs(chain), key=lambda each: each[1])[0]
 
 
 def _places(chain: SpineChain, lowest: int | None, *, sacrum: bool) -> Iterator[tuple[int, float]]:
@@ -198,7 +227,7 @@ def level_name(above_l3: int) -> str:
 
 def _reason(chain: SpineChain, best: int) -> str:
     """What the count rests on."""
-    lowest = next((n for n, v in enumerate(chain.vertebrae) if v.bears_ribs >= 0.5), None)
+    lowest = _row_of_ribs(chain)
     sacrum = chain.sacrum >= 0.5
     told = []
     if sacrum and 0 <= best < len(_ORDINALS):
@@ -213,6 +242,8 @@ def _reason(chain: SpineChain, best: int) -> str:
         return text
     if sacrum:
         missing = "no ribs are"
+        if _ribs_unrecognised(chain):
+            missing = "ribs that should be there are not"
     else:
         missing = "neither sacrum nor ribs are" if lowest is None else "the sacrum is not"
     crest = "; by the height of the iliac crest" if chain.crest is not None else ""

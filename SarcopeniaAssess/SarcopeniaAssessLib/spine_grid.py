@@ -149,7 +149,7 @@ def _affine(volume: CtVolume, k: _Averaging, at_mm: NDArray[np.float64]) -> NDAr
 def _along_the_patient(hu: NDArray[np.float32], affine: NDArray[np.float64]) -> SpineGrid:
     """The averaged CT on axes to the right, anterior and superior; as it is where it lies so already."""
     directions = affine[:3, :3] / GRID_MM
-    if np.min(np.diag(directions)) >= np.cos(np.radians(_ALIGNED_DEG)):
+    if np.abs(directions - np.eye(3)).max() <= np.sin(np.radians(_ALIGNED_DEG)):
         return SpineGrid(hu, affine[:3, 3].copy())
     from scipy.ndimage import affine_transform
 

@@ -37,11 +37,25 @@ _MASKS = {
 
 
 def case_line(record: Mapping[str, Any]) -> str:
-    """The command's line: `CASE  SMA 163.4 cm²  mean 41 HU  not sarcopenic (cut-off 144)`."""
+    """The command's line: `CASE  SMA 163.4 cm²  mean 41 HU  not sarcopenic (cut-off 144)`.
+
+    Where the count of vertebrae is not certain it ends with the other slice that may be L3 and its area.
+    """
     parts = [record["case"], f"SMA {area_text(record)}"]
     if record["muscle"]["mean_hu"] is not None:
         parts.append(f"mean {mean_hu_text(record)}")
-    return "  ".join([*parts, status_text(status_of(record))])
+    other = other_level_text(record)
+    return "  ".join([*parts, status_text(status_of(record)), *([other] if other else [])])
+
+
+def other_level_text(record: Mapping[str, Any]) -> str:
+    """`L3 uncertain: or slice 83, SMA 150.2 cm²`; empty where there is one candidate."""
+    candidates = record["l3"].get("candidates")
+    if not candidates:
+        return ""
+    other = candidates[1]
+    area = "no muscle" if other["sma_cm2"] is None else f"SMA {format_area(other['sma_cm2'])} cm²"
+    return f"L3 uncertain: or slice {other['slice_from_feet']}, {area}"
 
 
 def status_of(record: Mapping[str, Any]) -> Status:
@@ -156,7 +170,9 @@ def method_text(record: Mapping[str, Any]) -> str:
     level = record["l3"]
     confidence = level.get("confidence")
     sure = "" if confidence is None else f", confidence {confidence:.2f}"
-    return f"{_METHODS.get(level['method'], level['method'])}{sure}"
+    other = other_level_text(record)
+    doubt = f"; {other}" if other else ""
+    return f"{_METHODS.get(level['method'], level['method'])}{sure}{doubt}"
 
 
 def mask_text(record: Mapping[str, Any]) -> str:

@@ -28,6 +28,8 @@ class SpinePreset:
         AdamW, linear warm-up, cosine to zero.
     average_decay:
         Decay of the moving average of the weights, which is what is kept.
+    start_from:
+        A .safetensors file of a first stage whose weights to start with.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class SpinePreset:
     weight_decay: float
     average_decay: float
     seed: int
+    start_from: str | None = None
 
     def __post_init__(self) -> None:
         stride = 2 ** (len(self.channels) - 1)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GENERATOR = 1
 """Raised whenever the same seed would draw another phantom."""
 AIR_HU, BONE_HU = -200.0, 600.0
+_BONE_FROM_HU = np.float32(110)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,8 @@ def crop(
     seen = affine_transform(hu.astype(np.float32), axes, offset, shape, order=1, cval=AIR_HU)
     truth = affine_transform(classes, axes, offset, shape, order=0, cval=0)
     _cut_off(seen, truth, rng)
+    if rng.random() < 0.6:  # from osteoporosis to dense bone at 80 kV
+        seen += (np.float32(rng.uniform(0.7, 2.3)) - 1) * np.clip(seen - _BONE_FROM_HU, 0, None)
     if rng.random() < 0.3:
         seen = gaussian_filter(seen, rng.uniform(0.2, 0.7, 3))
     if rng.random() < 0.3:

@@ -132,7 +132,7 @@ class _Posture:
 
 def draw_plan(rng: np.random.Generator) -> SpinePlan:
     """Draw a spine whose last disc lies about the world's origin."""
-    variant: Variant = rng.choice(list(VARIANTS), p=list(VARIANTS.values()))
+    variant = list(VARIANTS)[int(rng.choice(len(VARIANTS), p=list(VARIANTS.values())))]
     size = float(np.clip(rng.normal(1.06, 0.07), 0.88, 1.24))
     posture = _Posture.drawn(rng)
     slope = float(np.clip(rng.normal(40, 9), 15, 65))

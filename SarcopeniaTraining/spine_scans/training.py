@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from SarcopeniaAssessLib.errors import OutputError, SarcopeniaError
-from SarcopeniaAssessLib.model_file import ModelEntry, save_model, write_whole
+from SarcopeniaAssessLib.model_file import ModelEntry, read_entry, read_network, save_model, write_whole
 from SarcopeniaAssessLib.spine_unet import SpineClass, SpineUnetConfig, build_spine_unet
 from SarcopeniaTraining.checkpoints import Checkpoints, DivergedError, provenance
 from SarcopeniaTraining.schedule import Schedule, seed_word
@@ -58,6 +58,10 @@ class SpineTraining:
 
         torch.manual_seed(seed_word(preset.seed))
         network = build_spine_unet(SpineUnetConfig(preset.channels))
+        if preset.start_from is not None:
+            path = Path(preset.start_from)
+            network.load_state_dict(read_network(read_entry(path), path).state_dict())
+            network.train()
         average = AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(preset.average_decay), use_buffers=True
         )
@@ -211,6 +215,7 @@ def export_spine(training: SpineTraining, out: Path) -> ModelEntry:
         training={
             "command": preset.command,
             "seed": preset.seed,
+            "start_from": preset.start_from,
             "steps": training.step,
             "minutes": round(training.seconds / 60),
             "phantom_seeds": f"{preset.train_seeds[0]}…{sum(preset.train_seeds) - 1}",

@@ -37,6 +37,9 @@ TESTED_ELSEWHERE = {
     "smit_network": ("test_smit", "one network in three files"),
     "smit_slice_decoder": ("test_smit_slice", "one inference in three files"),
     "smit_slice_encoder": ("test_smit_slice", "one inference in three files"),
+    "spine_course": ("test_spine_chain", "the course is what the chain is read from"),
+    "spine_network": ("test_spine", "one network in two files"),
+    "spine_unet": ("test_spine", "one network in two files"),
     "stored_image": ("test_itk_formats", "what the readers of single files share"),
     "unet_network": ("test_unet", "one network in two files"),
 }

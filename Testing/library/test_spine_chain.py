@@ -1,0 +1,70 @@
+"""The chain of vertebrae in a map of classes: where each is, and what tells it from the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from SarcopeniaAssessLib.spine_chain import read_chain
+from SarcopeniaAssessLib.spine_unet import SpineClass
+from Testing.library.spine_cases import PITCH_MM, class_map
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.25, -0.2])
+def test_every_vertebra_is_met_at_its_middle(lean):
+    probability, grid, middles = class_map(lean=lean)
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert len(chain.vertebrae) == 7
+    for vertebra, middle in zip(chain.vertebrae, middles, strict=True):
+        assert np.linalg.norm(vertebra.centre_mm - middle) < 4.0
+        assert vertebra.whole
+
+
+def test_sacrum_crest_and_ribs_are_told():
+    probability, grid, _ = class_map()
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert chain.sacrum > 0.9
+    assert chain.crest is not None
+    assert (chain.crest - chain.vertebrae[0].bottom) / PITCH_MM == pytest.approx(1.25, abs=0.15)
+    bears = [v.bears_ribs for v in chain.vertebrae]
+    assert max(bears[:5]) < 0.05
+    assert min(bears[5:]) > 0.95
+    assert chain.vertebrae[5].rib_mm < chain.vertebrae[6].rib_mm
+
+
+def test_a_fused_disc_does_not_make_two_vertebrae_one():
+    probability, grid, middles = class_map(missing_disc=3)
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert len(chain.vertebrae) == 7
+    assert abs(chain.vertebrae[2].centre_mm[2] - middles[2][2]) < 6.0
+
+
+def test_a_rib_on_one_side_is_a_rib():
+    probability, grid, _ = class_map()
+    left = probability.shape[1] // 2
+    for kind in (SpineClass.RIB, SpineClass.RIB_ROOT):
+        probability[kind, :left] = 0
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert chain.vertebrae[5].ribs[0] < 0.05
+    assert chain.vertebrae[5].ribs[1] > 0.95
+
+
+def test_a_vertebra_that_the_scan_cuts_is_not_whole():
+    probability, grid, _ = class_map()
+    top = round((80 + 3.6 * PITCH_MM) / 4)
+    chain = read_chain(probability[..., :top], grid)
+    assert chain is not None
+    assert [v.whole for v in chain.vertebrae[:3]] == [True] * 3
+    assert not any(v.whole for v in chain.vertebrae[3:])
+
+
+def test_without_a_spine_there_is_no_chain():
+    probability, grid, _ = class_map()
+    nothing = np.zeros_like(probability)
+    nothing[SpineClass.OTHER] = 1
+    assert read_chain(nothing, grid) is None
+    assert read_chain(probability[..., :22], grid) is None  # the sacrum and its upper disc alone

@@ -1,0 +1,97 @@
+"""Counting: from the sacrum up, from the ribs down; what is said where the two do not agree."""
+
+from __future__ import annotations
+
+import pytest
+
+from SarcopeniaAssessLib.spine_counting import count_l3, level_name
+from Testing.library.spine_cases import chain, ribs_from
+
+
+def test_both_counts_agree():
+    count = count_l3(chain(8, ribs=ribs_from(5, 8)))
+    assert count is not None
+    assert count.best == 2
+    assert count.probability[2] > 0.98
+    assert "third vertebra above the sacrum and third below the lowest vertebra with ribs" in count.reason
+
+
+def test_the_sacrum_alone_is_less_sure_than_both():
+    count = count_l3(chain(4))
+    assert count is not None
+    assert count.best == 2
+    assert 0.85 < count.probability[2] < 0.97
+    assert "no ribs are seen" in count.reason
+
+
+@pytest.mark.parametrize(("lowest", "place"), [(4, 1), (5, 2), (3, 0)])
+def test_the_ribs_alone_count_downwards(lowest, place):
+    count = count_l3(chain(8, ribs=ribs_from(lowest, 8), sacrum=0.0, crest=None))
+    assert count is not None
+    assert count.best == place
+    assert count.probability[place] > 0.7
+    assert "the sacrum is not seen" in count.reason
+
+
+def test_four_without_ribs_leave_two_candidates_and_their_length_decides():
+    usual = count_l3(chain(8, ribs=ribs_from(4, 8)))
+    short = count_l3(chain(8, ribs={4: 30.0, 5: 95.0, 6: 155.0, 7: 170.0}))
+    assert usual is not None
+    assert short is not None
+    assert usual.best == 1  # four lumbar vertebrae, or L5 grown onto the sacrum
+    assert short.best == 2  # a rib of L1
+    for count in (usual, short):
+        assert {1, 2} == set(list(count.probability)[:2])
+        assert "4 vertebrae without ribs above the sacrum, not 5" in count.reason
+    assert usual.probability[2] > 0.01
+
+
+def test_six_without_ribs_are_six_lumbar_or_no_twelfth_rib():
+    usual = count_l3(chain(9, ribs=ribs_from(6, 9)))
+    long = count_l3(chain(9, ribs={6: 160.0, 7: 170.0, 8: 170.0}))
+    assert usual is not None
+    assert long is not None
+    assert usual.best == 3
+    assert long.best == 2
+    assert min(usual.probability[2], long.probability[3]) > 0.01
+
+
+def test_the_crest_alone_gives_no_certainty():
+    count = count_l3(chain(4, sacrum=0.0, crest=0.3))
+    assert count is not None
+    assert count.best == 1
+    assert count.probability[1] < 0.9
+    assert "iliac crest" in count.reason
+
+
+def test_without_anything_to_count_from_there_is_no_count():
+    assert count_l3(chain(4, sacrum=0.0, crest=None)) is None
+
+
+def test_l3_may_lie_outside():
+    count = count_l3(chain(5, ribs=ribs_from(1, 5), sacrum=0.0, crest=None))
+    assert count is not None
+    assert count.best == -2
+
+
+def test_names_go_on_from_l3():
+    assert [level_name(n) for n in (-2, -1, 0, 1, 2, 3, 4)] == ["L5", "L4", "L3", "L2", "L1", "T12", "T11"]
+
+
+def test_a_rib_that_stands_alone_is_none():
+    """A thick transverse process of L5 taken for a rib, at the vertebra right above the sacrum."""
+    alone = count_l3(chain(6, ribs={0: 20.0}))
+    without = count_l3(chain(6))
+    assert alone is not None
+    assert without is not None
+    assert alone.best == without.best == 2
+    assert alone.probability[2] == pytest.approx(without.probability[2], abs=0.05)
+
+
+def test_ribs_that_must_be_there_and_are_not_seen_cost_confidence():
+    seven, five = count_l3(chain(7)), count_l3(chain(5))
+    assert seven is not None
+    assert five is not None
+    assert seven.best == 2
+    assert seven.probability[2] < five.probability[2] - 0.1
+    assert "ribs that should be there" in seven.reason

@@ -1,0 +1,228 @@
+"""The phantoms that teach the spine finder: reproducible, labelled rightly, varied; and the training."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from SarcopeniaAssessLib.errors import ModelError, OutputError
+from SarcopeniaAssessLib.model_file import read_entry, read_network
+from SarcopeniaAssessLib.spine_unet import SpineClass
+from SarcopeniaTraining.spine_scans import evaluation
+from SarcopeniaTraining.spine_scans.calibration import Weighed, knots, shown_part
+from SarcopeniaTraining.spine_scans.canvas import Canvas, Frame, turned
+from SarcopeniaTraining.spine_scans.counted import Counted, summary
+from SarcopeniaTraining.spine_scans.drawing import draw_spine_scan
+from SarcopeniaTraining.spine_scans.preset import load_spine_preset
+from SarcopeniaTraining.spine_scans.samples import Crops, PhantomStore, crop
+from SarcopeniaTraining.spine_scans.spine_plan import VARIANTS, draw_plan
+from SarcopeniaTraining.spine_scans.training import SpineTraining, main, train_spine
+
+SMOKE = {
+    "name": "l3-smoke", "command": "none", "cost": "none", "expected": "none", "channels": [8, 16],
+    "train_seeds": [0, 2], "validation_seeds": [1000000, 1], "crop": [32, 24, 32], "epochs": 4,
+    "warmup_epochs": 0.5, "samples_per_epoch": 4, "batch": 2, "learning_rate": 0.003, "weight_decay": 0.01,
+    "average_decay": 0.5, "seed": 1,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def phantom():
+    return draw_spine_scan(3_000_003)
+
+
+def at(phantom, point_mm):
+    return tuple(np.rint((point_mm - phantom.ras_from_ijk[:3, 3]) / 4.0).astype(int))
+
+
+def test_the_same_seed_draws_the_same_scan(phantom):
+    again = draw_spine_scan(3_000_003)
+    assert (again.hu == phantom.hu).all()
+    assert (again.classes == phantom.classes).all()
+    assert (draw_spine_scan(3_000_004).hu != phantom.hu).any()
+
+
+def test_every_body_is_labelled_at_its_middle_with_discs_between(phantom):
+    assert [*phantom.bodies_mm][-5:] == ["L1", "L2", "L3", "L4", "L5"]
+    seen = [*phantom.bodies_mm.values()][-10:]  # T8 and below, whatever the person's size
+    for middle in seen:
+        assert phantom.classes[at(phantom, middle)] == SpineClass.BODY
+    for upper, lower in pairwise(seen):
+        way = [at(phantom, lower + (upper - lower) * part) for part in np.linspace(0, 1, 15)]
+        assert SpineClass.DISC in [phantom.classes[place] for place in way]
+    assert set(np.unique(phantom.classes)) == set(SpineClass)
+
+
+def test_bone_is_brighter_than_what_surrounds_it_and_air_is_dark(phantom):
+    assert phantom.hu.min() >= -200
+    assert phantom.hu.max() <= 600
+    body = phantom.hu[phantom.classes == SpineClass.BODY]
+    disc = phantom.hu[phantom.classes == SpineClass.DISC]
+    assert np.median(body) > np.median(disc) + 20
+    assert (phantom.hu[0] < -150).mean() > 0.9
+
+
+def test_variants_are_drawn_as_often_as_stated_and_numbered_from_the_ribs():
+    plans = [draw_plan(np.random.default_rng(seed)) for seed in range(300)]
+    for variant, share in VARIANTS.items():
+        drawn = [plan for plan in plans if plan.variant == variant]
+        assert abs(len(drawn) / len(plans) - share) < 0.06
+        lumbar = {"six lumbar": 6, "four lumbar": 4}.get(variant, 5)
+        assert {sum(v.name[0] == "L" for v in plan.vertebrae) for plan in drawn} == {lumbar}
+        for plan in drawn:
+            assert (plan.vertebra("L1").ribs_mm != (0.0, 0.0)) == (variant == "lumbar rib")
+
+
+def test_vertebrae_stand_on_one_another_and_grow_downwards():
+    for seed in range(20):
+        plan = draw_plan(np.random.default_rng(seed))
+        for upper, lower in pairwise(plan.vertebrae):
+            apart = np.linalg.norm(upper.frame.centre - lower.frame.centre)
+            half = (upper.height_mm + lower.height_mm) / 2
+            assert half < apart < half + 20
+        assert plan.vertebrae[-1].width_mm > plan.vertebrae[0].width_mm
+
+
+def test_a_solid_has_its_volume_and_a_thin_rod_does_not_vanish():
+    canvas = Canvas((40, 36, 30), np.array([-80.0, -70.0, -60.0]), 4.0)
+    canvas.hu[:] = 0
+    canvas.ellipsoid(Frame(np.array([1.3, -2.1, 0.7]), turned(20, 10, 30)), (40.0, 25.0, 30.0), 100.0, 1)
+    assert canvas.hu.sum() * 64 / 100 == pytest.approx(4 / 3 * np.pi * 40 * 25 * 30, rel=0.02)
+    canvas.hu[:] = 0
+    canvas.rod(np.array([[-50.0, 3.0, 1.0], [50.0, 3.0, 1.0]]), 4.0, 100.0)
+    assert canvas.hu.sum() * 64 / 100 == pytest.approx(np.pi * 16 * 100 + 4 / 3 * np.pi * 64, rel=0.15)
+
+
+def test_a_crop_is_seen_as_the_network_sees_it_and_is_its_own_number(tmp_path, phantom):
+    crops = Crops(PhantomStore(tmp_path), (0, 2), (32, 24, 32), 5, {})
+    image, classes = crops.sample(3)
+    assert image.shape == classes.shape == (32, 24, 32)
+    assert image.dtype == np.float32
+    assert -1 <= image.min() <= image.max() <= 1
+    again = Crops(PhantomStore(tmp_path), (0, 2), (32, 24, 32), 5, {}).sample(3)
+    assert (again[0] == image).all()
+    assert (crops.sample(4)[0] != image).any()
+    ends = [crop(phantom.hu, phantom.classes, (32, 24, 48), np.random.default_rng(n))[0] for n in range(30)]
+    assert any((image[:, :, -1] < -0.9).all() or (image[:, :, 0] < -0.9).all() for image in ends)
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("l3")
+    (folder / "smoke.json").write_text(json.dumps(SMOKE))
+    assert main(["--preset", str(folder / "smoke.json"), "--out", str(folder / "run")]) == 0
+    return folder
+
+
+def test_a_training_leaves_a_model_that_says_what_it_is(smoke):
+    path = smoke / "run" / "l3-smoke.safetensors"
+    entry = read_entry(path)
+    assert entry.architecture == {"kind": "spine-unet", "channels": [8, 16]}
+    assert entry.training["steps"] == 8
+    assert "no patient" in entry.trained_on
+    read_network(entry, path)
+    lines = [json.loads(line) for line in (smoke / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_a_training_that_was_stopped_goes_on_exactly(smoke, tmp_path):
+    import torch
+
+    preset = load_spine_preset(str(smoke / "smoke.json"))
+    whole = train_spine(preset, smoke / "run", cache=smoke / "run" / "phantoms", tell=lambda line: None)
+    advance, done = SpineTraining.advance, []
+
+    def stopped(self, *given):
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(self.step)
+        return advance(self, *given)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(SpineTraining, "advance", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train_spine(preset, tmp_path, cache=smoke / "run" / "phantoms", tell=lambda line: None)
+    told: list[str] = []
+    again = train_spine(preset, tmp_path, cache=smoke / "run" / "phantoms", tell=told.append)
+    assert "going on from step 2" in told
+    for name, weight in whole.network.state_dict().items():
+        assert torch.equal(weight, again.network.state_dict()[name]), name
+
+
+def test_the_folder_of_another_training_is_refused(smoke, capsys):
+    (smoke / "other.json").write_text(json.dumps({**SMOKE, "seed": 2}))
+    assert main(["--preset", str(smoke / "other.json"), "--out", str(smoke / "run")]) == 2
+    assert "its preset differs in seed" in capsys.readouterr().err
+    with pytest.raises(OutputError):
+        train_spine(
+            load_spine_preset(str(smoke / "other.json")), smoke / "run", cache=smoke, tell=lambda line: None
+        )
+
+
+@pytest.mark.parametrize(
+    "fault", [{"crop": [32, 24, 31]}, {"batch": 0}, {"learning_rate": -1}, {"depth": 3}], ids=str
+)
+def test_a_preset_that_cannot_be_is_refused(tmp_path, fault):
+    (tmp_path / "bad.json").write_text(json.dumps({**SMOKE, **fault}))
+    with pytest.raises(ModelError):
+        load_spine_preset(str(tmp_path / "bad.json"))
+
+
+@pytest.mark.parametrize("name", ["l3-finder", "l3-finder-first"])
+def test_the_shipped_presets_can_be_read_and_name_their_command(name):
+    preset = load_spine_preset(name)
+    assert preset.name == name
+    assert preset.command.startswith("python -m SarcopeniaTraining.spine_scans.training")
+
+
+def test_a_shown_part_holds_l3_and_knows_what_it_lacks(phantom):
+    grid, partial = shown_part(phantom)
+    k = grid.index_of(phantom.bodies_mm["L3"])[2]
+    assert 8 < k < grid.hu.shape[2] - 8
+    low = grid.origin_mm[2]
+    assert partial or low <= -20
+
+
+def test_confidence_rises_with_probability_and_never_promises_certainty():
+    results = [Weighed(0.7, n % 2 == 0, "normal", False) for n in range(10)]
+    results += [Weighed(0.999, True, "normal", False) for _ in range(18)]
+    assert knots(results) == [[0.7, 0.5], [0.999, 0.95]]
+
+
+def scored(error_mm, *, flagged=False, numbering="normal", partial=False, second=False) -> Counted:
+    return Counted(1, numbering, partial, error_mm, 0.9, flagged, second, "", 1.0)
+
+
+def test_a_summary_counts_near_wrong_flagged_and_refused():
+    told = summary([scored(1.0), scored(-6.0), scored(34.0, flagged=True, second=True), scored(None)])
+    assert told["within_5_mm_percent"] == 25.0
+    assert told["wrong_vertebra_percent"] == 25.0
+    assert (told["wrong"], told["wrong_and_flagged"], told["wrong_but_second_is_right"]) == (1, 1, 1)
+    assert told["refused_percent"] == 25.0
+    assert told["error_mm_median"] == 3.5
+    assert summary([]) == {"scans": 0}
+
+
+def test_groups_hold_each_scan_once_by_numbering():
+    scans = [
+        scored(1.0),
+        scored(2.0, partial=True),
+        scored(30.0, numbering="L6"),
+        scored(0.0, numbering="T13"),
+    ]
+    told = evaluation.groups(scans)
+    assert {name: group["scans"] for name, group in told.items()} == {
+        "all": 4, "normal": 2, "normal, whole": 1, "normal, partial": 1, "variants": 2, "variant L6": 1,
+        "variant T13": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_held_out_scans_are_found(tmp_path):
+    told = evaluation.evaluate(6, 2, tmp_path / "held-out.json", jobs=1)
+    assert told["groups"]["all"]["within_5_mm_percent"] >= 50
+    assert json.loads((tmp_path / "held-out.json").read_text())["groups"] == told["groups"]
