@@ -134,12 +134,14 @@ def models() -> None:
 def models_list() -> None:
     """List the models of this computer, the default first."""
     from SarcopeniaAssessLib.models import list_models
+    from SarcopeniaAssessLib.spine_unet import SPINE_KIND
 
     entries = list_models()
     if not entries:
         complain("no model is installed; import one with `sarcopenia models import FILE --name NAME`")
     for entry in entries:
-        click.echo(f"{entry.name}  {entry.version}  trained on: {entry.trained_on}")
+        purpose = "finds L3, draws no muscle; " if entry.architecture["kind"] == SPINE_KIND else ""
+        click.echo(f"{entry.name}  {entry.version}  {purpose}trained on: {entry.trained_on}")
 
 
 @models.command("info")

@@ -39,7 +39,8 @@ def card_text(entry: ModelEntry) -> str:
 
 def _sections(entry: ModelEntry) -> Iterator[tuple[str, Sequence[str]]]:
     words, card, training = in_words(entry), entry.card, entry.training
-    yield "Use", _listed(card.get("use", ()))
+    purpose = [words["purpose"]] if "purpose" in words else []
+    yield "Use", (*purpose, *_listed(card.get("use", ())))
     yield "Not for", _listed(card.get("not_for", ()))
     yield "Trained on", (entry.trained_on, *_training(training))
     yield "Network", (words["network"], *([words["window_order"]] if "window_order" in words else []))

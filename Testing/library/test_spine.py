@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from SarcopeniaAssessLib.__main__ import cli
+from SarcopeniaAssessLib.card import card_text
 from SarcopeniaAssessLib.errors import LevelError, ModelError
 from SarcopeniaAssessLib.level import LevelMethod, find_level
 from SarcopeniaAssessLib.model_file import in_words
@@ -133,6 +136,9 @@ def test_confidence_is_the_fraction_that_was_right():
 
 def test_the_finder_is_no_muscle_model_and_says_what_it_is():
     verified = verify_model("l3-finder")
+    assert "finds the level of L3" in card_text(verified)
+    listed = CliRunner().invoke(cli, ["models", "list"]).output
+    assert "l3-finder  1  finds L3, draws no muscle" in listed
     assert "finds the level of L3" in in_words(verified)["purpose"]
     with pytest.raises(ModelError, match="draws no muscle"):
         load_model("l3-finder")
