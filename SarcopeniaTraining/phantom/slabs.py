@@ -23,7 +23,7 @@ from SarcopeniaTraining.phantom.scanner import Scanner, expose
 from SarcopeniaTraining.phantom.surroundings import surround
 
 FULL_SCALE = 65535
-GENERATOR = 3
+GENERATOR = 4
 """Raised whenever the same seed would draw another slab."""
 SUB_SLICES = 3
 OUTLINE, RIM = 1, 2

@@ -10,6 +10,7 @@ from SarcopeniaTraining.phantom.shapes import Field, Grain, Wave, ellipsoid, rot
 from SarcopeniaTraining.phantom.trunk import Wall
 
 ORGAN_HU = {"none": (35, 65), "arterial": (45, 95), "portal": (75, 135)}
+ALIKE_HU = 9.0
 VESSEL_HU = {"none": (30, 50), "arterial": (220, 420), "portal": (110, 190)}
 
 
@@ -37,9 +38,12 @@ def cavity(person: Person, ring: RingCoordinates, wall: Wall) -> Cavity:
     depth = ring.depth - np.maximum(inner, rectus) - fat * thin * np.float32(0.6) - np.float32(0.7)
     # Beside the psoas the cavity reaches further back, to the quadratus and the ribs.
     behind = ring.y - person.spine_y(ring.z) + 10 + 40 * np.clip(np.abs(ring.x) / 50 - 0.9, 0, 1)
+    # In two of five nothing but its shape tells the wall from an organ that lies against it.
+    alike = np.random.default_rng([person.seed, 13]).random() < 0.4
+    level = person.muscle_hu
     return Cavity(
         np.minimum(depth, behind),
-        ORGAN_HU[person.phase],
+        (level - ALIKE_HU, level + ALIKE_HU) if alike else ORGAN_HU[person.phase],
         float(rng.uniform(*VESSEL_HU[person.phase])),
         float(rng.uniform(0, 25)),
     )

@@ -18,7 +18,7 @@ from SarcopeniaTraining.phantom.shapes import Field
 from SarcopeniaTraining.phantom.surroundings import paint_table
 from SarcopeniaTraining.phantom.trunk import paint_skin_and_fat
 
-GENERATOR = 2
+GENERATOR = 3
 """Raised whenever the same person, grid and scanner would give other voxels."""
 
 BLOCK_SLICES = 8
