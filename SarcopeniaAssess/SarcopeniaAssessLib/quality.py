@@ -34,7 +34,7 @@ COARSE_PIXEL_MM = 2.0
 NEIGHBOUR_SPREAD = 0.05
 """Twice the area's variability by the choice of slice (Perthen 2018: 1.9 %), rounded up."""
 NEAR_END_MM = 10.0
-SURE_LEVEL = 0.8
+SURE_LEVEL = 0.95
 """Below this confidence of an automatic level a reader is asked to look (docs/l3.md)."""
 _NON_SQUARE_RATIO = 1.05
 _STANDARD_KVP = 120.0
@@ -235,7 +235,7 @@ def _level(given: QualityInput) -> Iterator[Finding]:
     if confidence is not None and confidence < SURE_LEVEL:
         yield _warning(
             "level_uncertain",
-            f"L3 was found with a confidence of only {100 * confidence:.0f} %: check the level on the spine.",
+            f"L3 was counted with a confidence of {100 * confidence:.0f} %: check the level on the spine.",
         )
     if given.hu is None:
         return

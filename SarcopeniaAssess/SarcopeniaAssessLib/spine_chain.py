@@ -42,6 +42,8 @@ _SACRUM_DEPTH_MM = (5, 25)
 _SACRUM_SHARE = 0.4
 """The line runs on straight where the sacrum bends backwards: of it no more is met than this."""
 _CREST_VOXELS = 3
+_WING_ASIDE_MM = 48.0
+_WING_VOXELS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,8 +274,14 @@ def _crest(probability: NDArray[np.float32], grid: SpineGrid, course: SpineCours
     middle = float(grid.index_of(course.points_mm[:1])[0, 0])
     split = int(np.clip(round(middle), 1, ilium.shape[0] - 1))
     tops = []
-    for half in (ilium[:split], ilium[split:]):
-        planes = np.flatnonzero(half.sum(axis=(0, 1)) >= _CREST_VOXELS)
+    aside = round(_WING_ASIDE_MM / GRID_MM)  # what is nearer to the spine is no wing
+    for half in (ilium[: max(split - aside, 0)], ilium[split + aside :]):
+        parts, count = label(half)
+        sizes = np.bincount(parts.ravel())[1:] if count else np.zeros(0)
+        if not sizes.size or sizes.max() < _WING_VOXELS:
+            continue
+        wing = parts == int(np.argmax(sizes)) + 1
+        planes = np.flatnonzero(wing.sum(axis=(0, 1)) >= _CREST_VOXELS)
         if planes.size >= 3 and planes[-1] < ilium.shape[2] - 2:
             tops.append(planes[-1])
     if not tops:

@@ -66,6 +66,8 @@ _SLIP = (0.96, 0.015, 0.001)
 _NEVER_SURE = 0.03
 """The network may take a rib for something else, or something else for a rib, as often as this."""
 _CONTRADICTED = 0.02
+_MOST_BELOW_L3 = 3
+"""L4, L5 and at most L6."""
 _RIBS_EXPECTED = 7
 """So many vertebrae without ribs nobody has: the ribs were not recognised."""
 _UNRECOGNISED = 0.85
@@ -165,7 +167,8 @@ def _places(chain: SpineChain, lowest: int | None, *, sacrum: bool) -> Iterator[
         elif from_ribs is not None and lowest is not None:
             expected = from_ribs + 0.5 + _CREST_ABOVE_L3 + (built.crest - 1.25)
             weight *= _near(crest, expected, 1.3 * _CREST_SPREAD)
-            yield from_ribs, weight * (_CONTRADICTED if lowest > built.free else 1)
+            too_many = lowest > built.free or from_ribs > _MOST_BELOW_L3
+            yield from_ribs, weight * (_CONTRADICTED if too_many else 1)
 
 
 def _from_sacrum(
@@ -185,7 +188,7 @@ def _by_crest(chain: SpineChain, crest: float | None) -> Iterator[tuple[int, flo
     """The crest alone: L3 is the vertebra whose middle lies about 1¼ vertebrae above it."""
     if crest is None:
         return
-    for place in range(-2, len(chain.vertebrae) + 2):
+    for place in range(-2, _MOST_BELOW_L3 + 1):
         yield place, _near(place + 0.5 + _CREST_ABOVE_L3, crest, 1.3 * _CREST_SPREAD)
 
 

@@ -66,7 +66,9 @@ def groups(scans: Sequence[Counted]) -> dict[str, Any]:
     return {name: summary([s for s in scans if chosen(s)]) for name, chosen in kinds.items()}
 
 
-def evaluate(count: int, without_l3: int, out: Path, *, jobs: int = 1) -> dict[str, Any]:
+def evaluate(
+    count: int, without_l3: int, out: Path, *, first_seed: int = FIRST_SEED, jobs: int = 1
+) -> dict[str, Any]:
     """Measure and write FILE.json: groups, and a line per scan.
 
     Raises
@@ -76,8 +78,9 @@ def evaluate(count: int, without_l3: int, out: Path, *, jobs: int = 1) -> dict[s
     """
     if count < 1:
         raise InputError("there is nothing to measure", "give --scans 1 or more")
-    scans = _all(held_out_scan, range(FIRST_SEED, FIRST_SEED + count), jobs)
-    without = _all(scan_without_l3, range(WITHOUT_L3_SEED, WITHOUT_L3_SEED + without_l3), jobs)
+    scans = _all(held_out_scan, range(first_seed, first_seed + count), jobs)
+    first_without = WITHOUT_L3_SEED + first_seed - FIRST_SEED
+    without = _all(scan_without_l3, range(first_without, first_without + without_l3), jobs)
     told = {
         "groups": groups(scans),
         "without_l3": {
@@ -103,12 +106,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and print the groups."""
     parser = argparse.ArgumentParser(description="Measure --l3 auto on held-out phantom scans.")
     parser.add_argument("--scans", type=int, default=200)
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--without-l3", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(arguments)
     try:
-        told = evaluate(given.scans, given.without_l3, given.out, jobs=given.jobs)
+        told = evaluate(
+            given.scans, given.without_l3, given.out, first_seed=given.first_seed, jobs=given.jobs
+        )
     except SarcopeniaError as error:
         print(f"sarcopenia: {error}", file=sys.stderr)  # noqa: T201 - a command's own line
         return 2

@@ -68,3 +68,13 @@ def test_without_a_spine_there_is_no_chain():
     nothing[SpineClass.OTHER] = 1
     assert read_chain(nothing, grid) is None
     assert read_chain(probability[..., :22], grid) is None  # the sacrum and its upper disc alone
+
+
+def test_what_is_near_the_spine_is_no_iliac_wing():
+    probability, grid, _ = class_map()
+    true = read_chain(probability, grid)
+    probability[SpineClass.ILIUM, 26:38, 10:16, 20:] = 1  # dense arches taken for it, up to the top
+    false = read_chain(probability, grid)
+    assert true is not None
+    assert false is not None
+    assert false.crest == true.crest
