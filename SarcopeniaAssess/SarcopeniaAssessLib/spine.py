@@ -30,6 +30,8 @@ CALIBRATION = "calibration"
 """Score of the finder's entry: pairs of the count's probability and the fraction that was right."""
 _SECOND_CANDIDATE = 0.08
 """A second vertebra as probable as this is told; below, it is one of the finder's own rare slips."""
+_LEAST_PROBABILITY = 0.35
+"""With less, two candidates would not hold L3 more often than not."""
 _OUTSIDE = 0.5
 _SEEN_BODY_MM = 24.0
 """Of a vertebra with half of each disc that the scan cuts off so much must be seen to know its middle."""
@@ -101,6 +103,12 @@ def conclude_count(chain: SpineChain, entry: ModelEntry) -> L3Finding:
     _refuse_outside(chain, count)
     shown = [(n, p) for n, p in count.probability.items() if 0 <= n < len(chain.vertebrae)]
     first, *others = shown
+    if first[1] < _LEAST_PROBABILITY:
+        raise LevelError(
+            f"L3 cannot be told: no vertebra is L3 with more than {100 * first[1]:.0f} % probability "
+            f"({count.reason})",
+            BY_HAND,
+        )
     told = [first, *(each for each in others[:1] if each[1] >= _SECOND_CANDIDATE)]
     _refuse_cut_off(chain, first[0])
     known = entry.scores.get(CALIBRATION)

@@ -128,6 +128,11 @@ def test_nothing_to_count_from_is_an_error_not_a_guess():
         conclude_count(chain(4, sacrum=0.0, crest=None), entry())
 
 
+def test_signs_that_fit_no_anatomy_are_an_error_not_a_guess():
+    with pytest.raises(LevelError, match="no vertebra is L3 with more than"):
+        conclude_count(chain(8, sacrum=0.0, crest=6.0), entry())
+
+
 def test_confidence_is_the_fraction_that_was_right():
     assert calibrated(0.9, [[0.8, 0.6], [1.0, 0.9]]) == pytest.approx(0.75)
     assert calibrated(0.3, [[0.8, 0.6], [1.0, 0.9]]) == 0.6
