@@ -18,7 +18,6 @@ import numpy as np
 from SarcopeniaAssessLib.ct_io import read_label_map
 from SarcopeniaAssessLib.errors import LevelError, SarcopeniaError
 from SarcopeniaAssessLib.geometry import CanonicalAxes, spacing_mm
-from SarcopeniaAssessLib.spine import find_l3
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,6 +109,8 @@ def _level(k: int, volume: CtVolume, method: LevelMethod) -> Level:
 
 def _by_itself(volume: CtVolume) -> Level:
     """Find L3 in the CT alone; where the count is not certain, the other candidate comes along."""
+    from SarcopeniaAssessLib.spine import find_l3
+
     finding = find_l3(volume)
     levels: list[Level] = []
     for candidate in finding.candidates:
