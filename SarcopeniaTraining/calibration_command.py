@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from SarcopeniaAssessLib.uncertainty import Calibration
-from SarcopeniaTraining.calibration import Reading, calibrate, coverage, read_case
-
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.models import ModelEntry, SegmentationModel
+    from SarcopeniaAssessLib.uncertainty import Calibration
+    from SarcopeniaTraining.calibration import Reading
 
 CHECK_SEED = 5_100_000
 """First seed of the held-out family on which intervals are checked."""
@@ -71,6 +70,7 @@ def _loaded(model: str) -> SegmentationModel:
 
 
 def _read_first(seed: int, model: SegmentationModel) -> Reading:
+    from SarcopeniaTraining.calibration import read_case
     from SarcopeniaTraining.calibration_cases import calibration_case
 
     case = calibration_case(seed)
@@ -79,6 +79,7 @@ def _read_first(seed: int, model: SegmentationModel) -> Reading:
 
 def _read_second(seed: int, model: SegmentationModel) -> Reading:
     from SarcopeniaAssessLib.volume import CtVolume
+    from SarcopeniaTraining.calibration import read_case
     from SarcopeniaTraining.second_family import draw_l3
 
     scan = draw_l3(seed)
@@ -92,6 +93,8 @@ def _read_second(seed: int, model: SegmentationModel) -> Reading:
 
 
 def _kept(path: Path) -> Iterable[Reading]:
+    from SarcopeniaTraining.calibration import Reading
+
     if path.is_file():
         for line in path.read_text("utf-8").splitlines():
             yield Reading.from_mapping(json.loads(line))
@@ -132,6 +135,8 @@ def store(model: str, calibration: Calibration) -> ModelEntry:
 
 def subgroups(readings: Sequence[Reading], calibration: Calibration) -> dict[str, dict[str, float]]:
     """Coverage of all and of every subgroup that the facts tell; numbers are grouped by size."""
+    from SarcopeniaTraining.calibration import coverage
+
     table = coverage(readings, calibration)
     for name in readings[0].facts:
         groups = coverage(readings, calibration, partial(_group_of, name))
@@ -180,6 +185,8 @@ def _tables(
     model: str | None, *, phantoms: int, check: int, jobs: int, keep: Path | None, stores: bool
 ) -> dict[str, Any]:
     from SarcopeniaAssessLib.models import default_model_name, load_model
+    from SarcopeniaAssessLib.uncertainty import Calibration
+    from SarcopeniaTraining.calibration import calibrate
     from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED
 
     name = model or default_model_name()

@@ -1,6 +1,7 @@
 """Psoas, quadratus lumborum, erector spinae with multifidus, and the spine."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -40,63 +41,48 @@ def back_muscles(person: Person) -> tuple[BackMuscle, ...]:
     erector_x, erector_y = rng.normal(37, 3), rng.normal(25, 2.5) * growth
     quadratus_x, quadratus_y = rng.normal(23, 3) * growth**0.5, rng.normal(7.5, 1.5) * growth
     close = rng.random() < 0.6
-    widest_halo_mm = 1.2 if close else 5.0
-
-    def muscle(
-        place: tuple[float, float],
-        half: tuple[float, float],
-        shape: tuple[float, float],
-        per_mm: float,
-        room: int,
-    ) -> BackMuscle:
-        return BackMuscle(
-            x=float(place[0]),
-            y=float(place[1]),
-            half_x=float(half[0]),
-            half_y=float(half[1]),
-            exponent=float(shape[0]),
-            tilt_deg=float(shape[1]),
-            per_mm=per_mm,
-            halo_mm=float(np.exp(rng.uniform(np.log(0.4), np.log(widest_halo_mm)))),
-            room=room,
-            size=person.bend.size[(room - 30) // 2],
-        )
-
+    pair = partial(_pair, person, rng, 1.2 if close else 5.0)
     erector_top = -vy - rng.uniform(6, 12)
     multifidus_x, multifidus_y = rng.uniform(11, 16), rng.uniform(12, 19) * growth**0.5
-    return (
-        muscle(
-            (vx + psoas_x * rng.uniform(0.75, 1.0), rng.uniform(-8, 2) - 0.2 * vy),
-            (psoas_x, psoas_y),
-            (rng.uniform(2, 2.4), rng.normal(-15, 10)),
-            -1 / 150,
-            30,
-        ),
-        muscle(
-            (
-                vx + 17 + quadratus_x * rng.uniform(0.8 if close else 0.9, 1.1 if close else 1.25),
-                erector_top + quadratus_y * rng.uniform(0.6 if close else 0.8, 1.2 if close else 1.6),
-            ),
-            (quadratus_x, quadratus_y),
-            (rng.uniform(2, 2.8), rng.normal(-8, 9)),
-            -1 / 260,
-            32,
-        ),
-        muscle(
-            (multifidus_x + rng.uniform(1, 4), -vy - 19 - multifidus_y),
-            (multifidus_x, multifidus_y),
-            (rng.uniform(2.2, 3.5), rng.normal(0, 5)),
-            -1 / 500,
-            34,
-        ),
-        muscle(
-            (erector_x + rng.uniform(1, 5), erector_top - erector_y),
-            (erector_x, erector_y),
-            (rng.uniform(2.1, 3), rng.normal(8, 6)),
-            1 / 700,
-            36,
-        ),
+    psoas = pair(
+        (vx + psoas_x * rng.uniform(0.75, 1.0), rng.uniform(-8, 2) - 0.2 * vy, psoas_x, psoas_y),
+        (rng.uniform(2, 2.4), rng.normal(-15, 10), -1 / 150),
+        30,
     )
+    aside = rng.uniform(0.8 if close else 0.9, 1.1 if close else 1.25)
+    before = rng.uniform(0.6 if close else 0.8, 1.2 if close else 1.6)
+    quadratus = pair(
+        (vx + 17 + quadratus_x * aside, erector_top + quadratus_y * before, quadratus_x, quadratus_y),
+        (rng.uniform(2, 2.8), rng.normal(-8, 9), -1 / 260),
+        32,
+    )
+    multifidus = pair(
+        (multifidus_x + rng.uniform(1, 4), -vy - 19 - multifidus_y, multifidus_x, multifidus_y),
+        (rng.uniform(2.2, 3.5), rng.normal(0, 5), -1 / 500),
+        34,
+    )
+    erector = pair(
+        (erector_x + rng.uniform(1, 5), erector_top - erector_y, erector_x, erector_y),
+        (rng.uniform(2.1, 3), rng.normal(8, 6), 1 / 700),
+        36,
+    )
+    return psoas, quadratus, multifidus, erector
+
+
+def _pair(
+    person: Person,
+    rng: np.random.Generator,
+    widest_halo_mm: float,
+    place_and_size_mm: tuple[float, float, float, float],
+    shape: tuple[float, float, float],
+    room: int,
+) -> BackMuscle:
+    """One pair: centre and half axes; exponent, tilt, and growth for each mm upwards."""
+    x, y, half_x, half_y = (float(value) for value in place_and_size_mm)
+    exponent, tilt_deg, per_mm = (float(value) for value in shape)
+    halo_mm = float(np.exp(rng.uniform(np.log(0.4), np.log(widest_halo_mm))))
+    size = person.bend.size[(room - 30) // 2]
+    return BackMuscle(x, y, half_x, half_y, exponent, tilt_deg, per_mm, halo_mm, room, size)
 
 
 def muscle_depth(muscle: BackMuscle, person: Person, ring: RingCoordinates) -> Field:

@@ -142,11 +142,13 @@ def kidneys(frame: Frame, rng: np.random.Generator) -> None:
             np.abs(height) < 0.45,
         )
         if person.has("kidney_cyst") and rng.random() < 0.7:
-            radius = float(rng.uniform(8, 26))
-            centre = np.array(
-                [[sign * 78 * person.skeleton, rng.uniform(-8, 22), middle * 36 + rng.uniform(-40, 25)]]
-            )
-            frame.put_tube(Stage.INNER, centre, np.array([radius]), np.array([Tissue.CYST], np.uint8))
+            _cyst(frame, sign * 78 * person.skeleton, middle * 36, rng)
+
+
+def _cyst(frame: Frame, x_mm: float, z_mm: float, rng: np.random.Generator) -> None:
+    radius = float(rng.uniform(8, 26))
+    centre = np.array([[x_mm, rng.uniform(-8, 22), z_mm + rng.uniform(-40, 25)]])
+    frame.put_tube(Stage.INNER, centre, np.array([radius]), np.array([Tissue.CYST], np.uint8))
 
 
 def bladder(frame: Frame, rng: np.random.Generator) -> None:

@@ -122,9 +122,7 @@ def draw_scan(
 def _draw(seed: int, person: Person, grid: _Grid, rng: np.random.Generator) -> HeldOutScan:
     protocol = Protocol.random(rng, person.bmi)
     frame, skin = build(person, grid.heights(), rng)
-    low, high = skin.min(axis=(0, 1)), skin.max(axis=(0, 1))
-    if person.has("arms"):
-        low[0], high[0] = low[0] - 70, high[0] + 70
+    low, high = _extent(skin, person)
     pixel, side, field = _field_of_view(grid, person, (high - low).max(), rng)
     middle = (low + high) / 2 + rng.normal(0, 3, 2)
     margin = 6.0
@@ -162,7 +160,7 @@ def _draw(seed: int, person: Person, grid: _Grid, rng: np.random.Generator) -> H
             mask[unseen] = -1024 if mask is hu else 0
     shift = rng.uniform(-700, 200)
     affine = np.diag([pixel, pixel, grid.slice_mm, 1.0])
-    affine[:3, 3] = [corner[0] + pixel / 2, corner[1] + pixel / 2, grid.first_mm + shift]
+    affine[:3, 3] = [*(corner + pixel / 2), grid.first_mm + shift]
     facts = ScanFacts(
         seed, person.sex, person.age_years, person.build, protocol.phase, grid.slice_mm, protocol.kernel,
         protocol.kvp, round(protocol.noise_hu, 2), person.traits, float(shift), person.numbering,
@@ -171,6 +169,14 @@ def _draw(seed: int, person: Person, grid: _Grid, rng: np.random.Generator) -> H
         np.clip(np.rint(hu), -1024, 3071).astype(np.int16), affine,
         masks[0], masks[1], masks[2], facts,
     )  # fmt: skip
+
+
+def _extent(skin: NDArray[Any], person: Person) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Lowest and highest x and y of the skin, mm, and of arms beside it."""
+    low, high = skin.min(axis=(0, 1)), skin.max(axis=(0, 1))
+    if person.has("arms"):
+        low[0], high[0] = low[0] - 70, high[0] + 70
+    return low, high
 
 
 def _field_of_view(

@@ -128,7 +128,7 @@ def test_the_verbs_say_what_came_of_it(tmp_path, capsys):
     told = capsys.readouterr()
     assert told.out.startswith("theirs  imported  sha256 ")
     assert "0 left fresh" in told.err
-    assert run_group(cli, ["models", "info", "theirs"]) == 0
+    assert run_group(cli, ["models", "info", "theirs", "--json"]) == 0
     words = json.loads(capsys.readouterr().out)["in_words"]
     assert words["window_order"].startswith("official")
     assert "32×32×32" in words["window_order"]

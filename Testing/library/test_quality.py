@@ -316,7 +316,9 @@ class TestLevel:
         hu, mask = scan(slices=1)
         assert codes(given(hu, mask, k=0)) == {"single_slice"}
 
-    @pytest.mark.parametrize(("confidence", "told"), [(0.3, True), (0.94, True), (0.96, False), (None, False)])
+    @pytest.mark.parametrize(
+        ("confidence", "told"), [(0.3, True), (0.94, True), (0.96, False), (None, False)]
+    )
     def test_confidence(self, confidence, told):
         quality_input = given()
         level = replace(quality_input.level, confidence=confidence)

@@ -29,7 +29,7 @@ LIBRARY = Path(__file__).resolve().parents[2] / "SarcopeniaAssess" / "Sarcopenia
 SHARED = Path(os.environ.get("SARCOPENIA_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "smit"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="no shared/smit here; set SARCOPENIA_SHARED")
 LAYERS = {"smit_network", "smit_encoder", "smit_decoder", "unet_network", "fast_linear"}
-LAYERS |= {"smit_slice", "smit_slice_encoder", "smit_slice_decoder"}
+LAYERS |= {"smit_slice", "smit_slice_encoder", "smit_slice_decoder", "spine_network"}
 
 TINY = SmitConfig(embed_dim=4, depths=(2, 1, 2, 1), num_heads=(1, 1, 2, 2), drop_path_rate=0.0)
 THIN = SmitConfig(

@@ -100,7 +100,10 @@ def test_the_summary_for_machines(done):
     assert summary["schema"] == "sarcopenia-evaluation/1"
     assert (summary["folds"], summary["unfinished_folds"], summary["best_fold"]) == ([1, 2], [3], 2)
     assert summary["chosen_on"] == "validation"
-    assert summary["best_fold_on_test"] == 1
+    means = {
+        int(row["fold"]): float(row["dice_mean"]) for row in table(done, "table3") if row["fold"] in "12"
+    }
+    assert summary["best_fold_on_test"] == max(means, key=means.__getitem__)
     assert str(summary["table3"][0]["dice_mean"]) == table(done, "table3")[0]["dice_mean"]
     assert summary["table4"][0]["case"] == table(done, "table4")[0]["case"]
 
