@@ -166,6 +166,11 @@ class Drawing:
     doubt: Doubt | None = None
     alternatives: tuple[MeasuredLevel, ...] = ()
 
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What the model's doubt is worth; `None` for a given mask or a model without it."""
+        return None if self.model is None else Calibration.from_mapping(self.model.entry.calibration)
+
 
 def assess(  # noqa: PLR0913 - promised: what a person can say of a CT, each by its name
     ct: str | Path | CtVolume,
@@ -361,15 +366,13 @@ def _interval_cm2(sma_cm2: float, drawing: Drawing) -> tuple[float, float] | Non
     """Reader variability for a given mask; for a model's, its own doubt too, as far as it was calibrated."""
     if drawing.model is None:
         return sma_interval_cm2(sma_cm2)
-    entry = drawing.model.entry
-    calibration = Calibration.from_mapping(entry.calibration)
-    if calibration is not None and drawing.doubt is not None:
-        return sma_interval_cm2(sma_cm2, drawing.doubt, calibration)
-    error = entry.scores.get(MODEL_ERROR_SCORE)
+    if drawing.calibration is not None and drawing.doubt is not None:
+        return sma_interval_cm2(sma_cm2, drawing.doubt, drawing.calibration)
+    error = drawing.model.entry.scores.get(MODEL_ERROR_SCORE)
     return None if error is None else area_interval_cm2(sma_cm2, model_error=float(error))
 
 
 def _doubt_exceeded(drawing: Drawing) -> bool:
     """Whether the network doubts more than its calibration knows; never without one."""
-    calibration = Calibration.from_mapping(drawing.model.entry.calibration) if drawing.model else None
-    return calibration is not None and drawing.doubt is not None and calibration.exceeded(drawing.doubt)
+    calibration, doubt = drawing.calibration, drawing.doubt
+    return calibration is not None and doubt is not None and calibration.exceeded(doubt)

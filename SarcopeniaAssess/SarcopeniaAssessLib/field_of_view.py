@@ -17,7 +17,7 @@ from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_TISSUE_HU = -300
+TISSUE_HU = -300
 _AIR_HU = -900
 _TABLE_MM = 5.0
 """What is thinner than twice this beside the body (table shells, blankets, tubes) is not body."""
@@ -68,7 +68,7 @@ def field_of_view(
     padding:
         (I, J), where the scanner wrote no measured value; `None`: unknown.
     """
-    tissue = opened(hu > _TISSUE_HU, _TABLE_MM, spacing_mm)
+    tissue = opened(hu > TISSUE_HU, _TABLE_MM, spacing_mm)
     trunk = _component(tissue, mask)
     edge = _image_edge(trunk.shape)
     if padding is not None and padding.any():

@@ -140,9 +140,8 @@ def draw_slice(view: SliceView) -> Image:
     picture = Images.merge("RGB", (grey, grey, grey))
     picture.paste(Images.new("RGB", picture.size, CONTOUR), mask=_contour(view.mask, frame))
     draw = ImageDraw.Draw(picture)
-    if view.doubtful is not None and view.doubtful.any():
-        doubt = Images.new("RGB", picture.size, DOUBT)
-        picture.paste(doubt, mask=_doubt_lines(view.mask, view.doubtful, frame))
+    if view.doubtful is not None and (lines := _doubt_lines(view.mask, view.doubtful, frame)).getbbox():
+        picture.paste(Images.new("RGB", picture.size, DOUBT), mask=lines)
         _legend(draw, picture.height)
     for letter, x, anchor in (("R", 22, "lt"), ("L", picture.width - 22, "rt")):
         _text(draw, (x, 22), letter, _font(38, bold=True), anchor)
@@ -243,10 +242,9 @@ def _doubt_lines(mask: NDArray[np.bool_], doubtful: NDArray[np.bool_], frame: _F
         return Images.new("L", frame.size, 0)
     near = distance_transform_edt(~regions) <= _DOUBT_NEAR_MM * frame.px_per_mm
     stretches = np.where(near, np.asarray(_contour(mask, frame)), 0)
-    pieces, count = label(doubtful)
-    touched = np.unique(pieces[mask])
-    apart = doubtful & ~np.isin(pieces, touched)
-    lines = np.maximum(stretches, np.asarray(_contour(apart, frame))) if count else stretches
+    pieces, _ = label(doubtful)
+    apart = doubtful & ~np.isin(pieces, pieces[mask])
+    lines = np.maximum(stretches, np.asarray(_contour(apart, frame)))
     return Images.fromarray(lines.astype(np.uint8))
 
 

@@ -7,29 +7,30 @@ docs/uncertainty.md has the margins that phantoms of both families and the test 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from SarcopeniaAssessLib.errors import Finding, Severity
+from SarcopeniaAssessLib.field_of_view import TISSUE_HU
+from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COARSE_MM = 2.0
 _AIR_OUTSIDE_HU = -700
-_TISSUE_HU = -300
 _FAT_HU = (-150, -50)
-_SOFT_HU = (-29, 150)
-_NO_TISSUE_HU = (-550, -180)
+_SOFT_HU = (MUSCLE_HU_LOW, MUSCLE_HU_HIGH)
+_NOTISSUE_HU = (-550, -180)
 """Between gas and fat: partial volume and stool alone."""
 _LUNG_HU = (-960, -550)
 _GAS_HU = -500
 _BONE_HU = 180
 _CORTEX_HU = 260
-_METAL_HU = 2500
+METAL_HU = 2500
 
 LEAST_OUTSIDE = 0.02
 LEAST_FAT = 0.015
@@ -141,17 +142,17 @@ def slice_facts(
     def share(low: float, high: float) -> float:
         return float(np.count_nonzero((values >= low) & (values <= high))) / count
 
-    outside = ~ndimage.binary_dilation(coarse > _TISSUE_HU, iterations=2) & ~body
+    outside = ~ndimage.binary_dilation(coarse > TISSUE_HU, iterations=2) & ~body
     if padding is not None:
         outside &= _coarser(padding.astype(np.float32), steps) == 0
-    metal_cm2 = float(np.count_nonzero(np.asarray(hu) > _METAL_HU)) * spacing_mm[0] * spacing_mm[1] / 100
+    metal_cm2 = float(np.count_nonzero(np.asarray(hu) > METAL_HU)) * spacing_mm[0] * spacing_mm[1] / 100
     return SliceFacts(
         body_cm2=float(np.count_nonzero(body)) * pixel_cm2,
         second_piece=float(areas[order[1]] / areas[order[0]]) if order.size > 1 else 0.0,
         outside_hu=float(np.median(coarse[outside])) if outside.mean() > LEAST_OUTSIDE else None,
         fat=share(*_FAT_HU),
         soft=share(*_SOFT_HU),
-        no_tissue=share(*_NO_TISSUE_HU),
+        no_tissue=share(*_NOTISSUE_HU),
         lung=share(*_LUNG_HU),
         gas=share(-np.inf, _GAS_HU),
         ring=_bone_ring(coarse[window], body[window], s),
@@ -161,22 +162,10 @@ def slice_facts(
     )
 
 
-def implausibilities(facts: SliceFacts) -> Iterator[Finding]:
-    """Errors that exclude a status, the most telling first; only one is told of one cause."""
-    if facts.body_cm2 == 0.0:
-        return  # quality tells of an empty slice
-    if facts.metal_cm2 > METAL_CM2 and facts.streak_hu > MOST_STREAK_HU:
-        yield Finding(
-            "metal_streaks",
-            Severity.ERROR,
-            "Streaks of metal cross the muscle at this level, so no status is given: measure the nearest "
-            "slice without them.",
-        )
-        return  # streaks make other facts untrue
-    for code, excludes, message in _RULES:
-        if excludes(facts):
-            yield Finding(code, Severity.ERROR, message)
-            return
+def implausibility(facts: SliceFacts) -> Finding | None:
+    """The error that excludes a status, the most telling of several; `None`: an adult's trunk."""
+    found = ((code, message) for code, excludes, message in _RULES if excludes(facts))
+    return next((Finding(code, Severity.ERROR, message) for code, message in found), None)
 
 
 def _at_the_back(spine: Spine) -> bool:
@@ -225,7 +214,18 @@ def _is_small(facts: SliceFacts) -> bool:
     return facts.body_cm2 < SMALLEST_BODY_CM2 or (small and facts.body_cm2 < CHILD_BODY_CM2)
 
 
-_RULES = (
+_RULES: Sequence[tuple[str, Callable[[SliceFacts], bool], str]] = (
+    (
+        "no_body",
+        lambda facts: facts.body_cm2 == 0.0,
+        "No body is to be seen at this level, so no status is given: check the level.",
+    ),
+    (  # streaks make other facts untrue
+        "metal_streaks",
+        lambda facts: facts.metal_cm2 > METAL_CM2 and facts.streak_hu > MOST_STREAK_HU,
+        "Streaks of metal cross the muscle at this level, so no status is given: measure the nearest slice "
+        "without them.",
+    ),
     (
         "uniform",
         _is_uniform,
@@ -294,7 +294,7 @@ def _tissue(
     from scipy import ndimage
 
     radius = max(1, round(5.0 / max(spacing_mm)))
-    padded = np.pad(coarse > _TISSUE_HU, radius, mode="edge")
+    padded = np.pad(coarse > TISSUE_HU, radius, mode="edge")
     opened = ndimage.binary_opening(padded, iterations=radius)[radius:-radius, radius:-radius]
     labels, _ = ndimage.label(opened)
     return labels, np.bincount(labels.ravel())[1:]

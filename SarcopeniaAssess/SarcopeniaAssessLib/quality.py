@@ -14,7 +14,7 @@ import numpy as np
 from SarcopeniaAssessLib.criteria import ADULT_AGE_YEARS
 from SarcopeniaAssessLib.errors import Finding, Severity
 from SarcopeniaAssessLib.field_of_view import border_length_mm, distance_mm, field_of_view
-from SarcopeniaAssessLib.plausibility import implausibilities, slice_facts
+from SarcopeniaAssessLib.plausibility import METAL_CM2, METAL_HU, implausibility, slice_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,8 +38,6 @@ SURE_LEVEL = 0.95
 """Below this confidence of an automatic level a reader is asked to look (docs/l3.md)."""
 _NON_SQUARE_RATIO = 1.05
 _STANDARD_KVP = 120.0
-_METAL_HU = 2500
-_METAL_CM2 = 0.3
 _FRAGMENTS_TOLD_CM2 = 0.5
 
 
@@ -151,10 +149,7 @@ def _field_of_view(given: QualityInput) -> Iterator[Finding]:
             "overlay that no muscle is missing there.",
         )
     if not view.body.any():
-        yield _error(
-            "no_body", "No body is to be seen at this level, so no status is given: check the level."
-        )
-        return
+        return  # plausibility tells of it
     outside = given.mask & (distance_mm(view.body, given.pixel_mm) > 5.0)
     share = float(outside.sum()) / max(float(given.mask.sum()), 1.0)
     if share > 0.5:
@@ -170,10 +165,12 @@ def _field_of_view(given: QualityInput) -> Iterator[Finding]:
 
 
 def _plausibility(given: QualityInput) -> Iterator[Finding]:
-    if given.hu is not None:
-        k = given.level.slice_from_feet
-        padding = given.volume.padding(k, k + 1)[:, :, 0]
-        yield from implausibilities(slice_facts(given.hu, given.pixel_mm, padding))
+    if given.hu is None:
+        return
+    k = given.level.slice_from_feet
+    padding = given.volume.padding(k, k + 1)[:, :, 0]
+    if found := implausibility(slice_facts(given.hu, given.pixel_mm, padding)):
+        yield found
 
 
 def _mask_place(given: QualityInput) -> Iterator[Finding]:
@@ -235,7 +232,8 @@ def _level(given: QualityInput) -> Iterator[Finding]:
     if confidence is not None and confidence < SURE_LEVEL:
         yield _warning(
             "level_uncertain",
-            f"L3 was counted with a confidence of {100 * confidence:.0f} %: check the level on the spine.",
+            f"L3 was counted with a confidence of {100 * confidence:.0f} %"
+            f"{f' ({given.level.reason})' if given.level.reason else ''}: check the level on the spine.",
         )
     if given.hu is None:
         return
@@ -327,8 +325,8 @@ def _intensities(given: QualityInput) -> Iterator[Finding]:
             "Less than half of the mask has the HU of muscle (−29…150): check that it belongs to this CT and "
             "this level.",
         )
-    metal_cm2 = np.count_nonzero(given.hu > _METAL_HU) * given.volume.pixel_area_cm2
-    if metal_cm2 > _METAL_CM2:
+    metal_cm2 = np.count_nonzero(given.hu > METAL_HU) * given.volume.pixel_area_cm2
+    if metal_cm2 > METAL_CM2:
         yield _warning(
             "metal",
             "There is metal at this level: streaks change HU and the mask; look at the overlay, or measure "

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.field_of_view import distance_mm
 from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaAssessLib.measurement import READER_VARIABILITY, area_interval_cm2
 from SarcopeniaAssessLib.segmentation import SMOOTHING_PIXELS
@@ -139,22 +140,18 @@ def measure_doubt(
     -------
     `None` for an empty mask: there is no area to be in doubt about.
     """
-    from scipy.ndimage import gaussian_filter
-
     area = float(np.count_nonzero(mask))
     if area == 0.0:
         return None
-    window = _window((probability > 0.01) | mask, 6)
+    window = _window((probability > 0.01) | mask)
     p, values = probability[window], np.asarray(hu, np.float32)[window]
-    smooth = gaussian_filter(values, SMOOTHING_PIXELS)
-    plausible = (smooth >= MUSCLE_HU_LOW) & (smooth <= MUSCLE_HU_HIGH)
-    far = _border_distance_mm(p > 0.5, pixel_mm) > BORDER_MM
+    smooth, strayed = _strayed(p, values, pixel_mm)
     within_noise = _NOISE_LEFT * max(_noise_hu(values, mask[window]), 1.0)
     at_threshold = sum(
         np.exp(-np.abs(smooth - threshold) / within_noise) for threshold in (MUSCLE_HU_LOW, MUSCLE_HU_HIGH)
     )
     return Doubt(
-        stray=float(np.minimum(p, 1 - p)[plausible & far].sum()) / area,
+        stray=float(np.minimum(p, 1 - p)[strayed].sum()) / area,
         attenuation=float((p * at_threshold).sum()) / area,
     )
 
@@ -198,16 +195,14 @@ def doubtful_regions(
     Pixels of muscle HU whose probability lies within 0.15…0.85 more than 1.6 mm from the outline's border,
     and what surrounds them by 2 mm; parameters as for `measure_doubt`.
     """
-    from scipy.ndimage import gaussian_filter, label
+    from scipy.ndimage import label
 
     regions = np.zeros(probability.shape, np.bool_)
-    window = _window(probability > 0.01, 6)
+    window = _window(probability > 0.01)
     p = probability[window]
-    smooth = gaussian_filter(np.asarray(hu, np.float32)[window], SMOOTHING_PIXELS)
-    plausible = (smooth >= MUSCLE_HU_LOW) & (smooth <= MUSCLE_HU_HIGH)
-    far = _border_distance_mm(p > 0.5, pixel_mm) > BORDER_MM
-    doubted = plausible & far & (np.minimum(p, 1 - p) > DOUBTED)
-    near = _distance_mm(doubted, pixel_mm) <= RIM_MM
+    _, strayed = _strayed(p, np.asarray(hu, np.float32)[window], pixel_mm)
+    doubted = strayed & (np.minimum(p, 1 - p) > DOUBTED)
+    near = distance_mm(doubted, pixel_mm) <= RIM_MM
     pieces, _ = label(near)
     large = np.bincount(pieces.ravel(), weights=doubted.ravel()) * math.prod(pixel_mm) >= SMALLEST_DOUBTED_MM2
     large[0] = False
@@ -215,36 +210,27 @@ def doubtful_regions(
     return regions
 
 
-def _distance_mm(inside: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> NDArray[np.float64]:
-    from scipy.ndimage import distance_transform_edt
+def _strayed(
+    p: NDArray[np.float32], hu: NDArray[np.float32], pixel_mm: tuple[float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """HU smoothed as the mask's are, and where they are muscle's away from the outline's border."""
+    from scipy.ndimage import gaussian_filter
 
-    if not inside.any():
-        return np.full(inside.shape, np.inf)
-    distance: NDArray[np.float64] = distance_transform_edt(~inside, sampling=pixel_mm)
-    return distance
+    smooth: NDArray[np.float32] = gaussian_filter(hu, SMOOTHING_PIXELS)
+    plausible = (smooth >= MUSCLE_HU_LOW) & (smooth <= MUSCLE_HU_HIGH)
+    outline = p > 0.5
+    # The border lies halfway between two pixels, and distances are of their centres.
+    border_mm = distance_mm(outline, pixel_mm) + distance_mm(~outline, pixel_mm)
+    return smooth, plausible & (border_mm - math.sqrt(math.prod(pixel_mm)) / 2 > BORDER_MM)
 
 
-def _window(inside: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
-    """Rows and columns that hold what is inside; all of them where nothing is."""
+def _window(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns that hold what is inside, and six beyond; all of them where nothing is."""
     spans = []
     for axis in (0, 1):
         where = np.flatnonzero(inside.any(axis=1 - axis))
-        spans.append(
-            slice(max(int(where[0]) - margin, 0), int(where[-1]) + margin + 1) if where.size else slice(None)
-        )
+        spans.append(slice(max(int(where[0]) - 6, 0), int(where[-1]) + 7) if where.size else slice(None))
     return spans[0], spans[1]
-
-
-def _border_distance_mm(outline: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> NDArray[np.float64]:
-    """Distance of pixel centres to the outline's border, which lies halfway between two pixels."""
-    from scipy.ndimage import distance_transform_edt
-
-    if not outline.any() or outline.all():
-        return np.full(outline.shape, np.inf)
-    inside: NDArray[np.float64] = distance_transform_edt(outline, sampling=pixel_mm)
-    outside: NDArray[np.float64] = distance_transform_edt(~outline, sampling=pixel_mm)
-    distance: NDArray[np.float64] = inside + outside - math.sqrt(math.prod(pixel_mm)) / 2
-    return distance
 
 
 def _noise_hu(hu: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
