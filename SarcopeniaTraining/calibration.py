@@ -9,7 +9,7 @@ The quantile is that of the phantoms made harder, since they are nearer to anoth
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ class Reading:
         return asdict(self)
 
     @classmethod
-    def from_mapping(cls, values: dict[str, Any]) -> Reading:
+    def from_mapping(cls, values: Mapping[str, Any]) -> Reading:
         """The inverse of `to_mapping`."""
         doubt = values["doubt"]
         return cls(**{**values, "doubt": None if doubt is None else Doubt(**doubt)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.models import ModelEntry, SegmentationModel
     from SarcopeniaAssessLib.uncertainty import Calibration
     from SarcopeniaTraining.calibration import Reading
+    from SarcopeniaTraining.journal import Journal
 
 CHECK_SEED = 5_100_000
 """First seed of the held-out family on which intervals are checked."""
@@ -37,20 +38,27 @@ def read_phantoms(
     jobs:
         Processes.
     kept:
-        File of readings, a JSON object a line; those in it are not read again. It belongs to one model and
-        one family.
+        File of readings; those in it are not read again.
+
+    Raises
+    ------
+    OutputError
+        `kept` is damaged, not writable, or of another model, family or version of their code.
     """
+    from SarcopeniaTraining.calibration import Reading
     from SarcopeniaTraining.machine import workers
 
-    found = {} if kept is None else {each.seed: each for each in _kept(kept)}
+    journal = None if kept is None else _journal(kept, model, family)
+    known = [] if journal is None else journal.read(Reading.from_mapping)
+    found = {each.seed: each for each in known}
     missing = [seed for seed in seeds if seed not in found]
     pieces = [missing[n : n + _PIECE] for n in range(0, len(missing), _PIECE)]
     if pieces:
         with workers(jobs, len(pieces)) as pool:
             for piece in pool.map(_read_piece, pieces, [model] * len(pieces), [family] * len(pieces)):
                 found |= {each.seed: each for each in piece}
-                if kept is not None:
-                    _keep(kept, piece)
+                if journal is not None:
+                    journal.add(each.to_mapping() for each in piece)
     return [found[seed] for seed in seeds]
 
 
@@ -92,18 +100,16 @@ def _read_second(seed: int, model: SegmentationModel) -> Reading:
     return read_case(seed, volume, volume.axes.view(scan.muscle)[:, :, k] > 0, facts, model)
 
 
-def _kept(path: Path) -> Iterable[Reading]:
-    from SarcopeniaTraining.calibration import Reading
+def _journal(path: Path, model: str, family: str) -> Journal:
+    from SarcopeniaTraining.journal import Journal, code_identity, model_identity
 
-    if path.is_file():
-        for line in path.read_text("utf-8").splitlines():
-            yield Reading.from_mapping(json.loads(line))
-
-
-def _keep(path: Path, readings: Sequence[Reading]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(each.to_mapping()) + "\n" for each in readings)
+    head = {
+        "schema": "sarcopenia-calibration-readings/1",
+        "model": model_identity(_loaded(model).entry),
+        "family": family,
+        **code_identity("phantom" if family == "first" else "second_family"),
+    }
+    return Journal(path, head)
 
 
 def store(model: str, calibration: Calibration) -> ModelEntry:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.errors import OutputError
+from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaAssessLib.models import load_model
 from SarcopeniaTraining.checkpoints import Checkpoints, DivergedError
 from SarcopeniaTraining.distributed import ALONE, Team, half_precision
+from SarcopeniaTraining.journal import append_lines
 from SarcopeniaTraining.networks import learner, slice_network, take_weights
 from SarcopeniaTraining.samples import Samples, batches
 from SarcopeniaTraining.schedule import Schedule, seed_word
@@ -246,7 +247,7 @@ class Log:
         self._path, self._writes = path, writes
         if writes and path.is_file():
             lines = [line for line in path.read_text("utf-8").splitlines() if _step_of(line) <= step]
-            self._attempt("w", "".join(f"{line}\n" for line in lines))
+            write_whole(path, "".join(f"{line}\n" for line in lines).encode())
 
     def write(self, epoch: int, training: Training, schedule: Schedule) -> None:
         """The line of an epoch that has ended; its sums start anew."""
@@ -264,17 +265,7 @@ class Log:
     def add(self, line: Mapping[str, Any]) -> None:
         """Any line; it needs `step`."""
         if self._writes:
-            self._attempt("a", json.dumps(dict(line)) + "\n")
-
-    def _attempt(self, mode: str, text: str) -> None:
-        try:
-            with self._path.open(mode, encoding="utf-8") as stream:
-                stream.write(text)
-        except OSError as error:
-            raise OutputError(
-                f"{self._path.name} cannot be written ({error.strerror})",
-                "make room, then repeat the command: it goes on",
-            ) from None
+            append_lines(self._path, [line])
 
 
 def _step_of(line: str) -> float:

@@ -7,16 +7,16 @@ a truth whose bytes have changed is scored again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.errors import InputError, OutputError, SarcopeniaError
 from SarcopeniaAssessLib.model_file import file_sha256, write_whole
 from SarcopeniaAssessLib.output_lock import FolderLock
-from SarcopeniaTraining.machine import workers
+from SarcopeniaTraining.machine import as_done, one_thread
 from SarcopeniaTraining.patient_scores import DamagedModelError, ModelToScore, PatientScore, score_patient
 from SarcopeniaTraining.run_folder import BEST, Run
 
@@ -127,7 +127,7 @@ def score_run(
         if again:
             tell(f"{again} scores are of other models or truths than those there now: scored again")
         done, failed = 0, list[tuple[str, str]]()
-        for outcome in _scored(missing, scoring):
+        for outcome in as_done(partial(_score, device=scoring.device), missing, scoring.jobs, one_thread):
             if isinstance(outcome, tuple):
                 failed.append(outcome)  # the others are scored and kept all the same
                 continue
@@ -164,29 +164,6 @@ def _wanted(run: Run, cohort: Cohort, scoring: Scoring) -> Iterator[PatientWork]
 def _unscored(work: PatientWork, known: ScoreFile) -> PatientWork:
     left = [model for model in work.models if known.get(work.case.case, model, work.mask_sha256) is None]
     return PatientWork(work.case, tuple(left), work.mask_sha256)
-
-
-def _scored(works: Sequence[PatientWork], scoring: Scoring) -> Iterator[list[PatientScore] | tuple[str, str]]:
-    """Each patient's scores, or problem and remedy, as they are ready."""
-    jobs = min(scoring.jobs, len(works))
-    if jobs <= 1:
-        for work in works:
-            yield _score(work, scoring.device)
-        return
-    with workers(jobs, len(works), _one_thread) as pool:
-        begun = [pool.submit(_score, work, scoring.device) for work in works]
-        try:
-            for done in as_completed(begun):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # what is begun is finished, no more
-            raise
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _score(work: PatientWork, device: str) -> list[PatientScore] | tuple[str, str]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
+from typing import TypeVar
 
 from SarcopeniaAssessLib.worker_process import end_with_parent
 
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 _M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1
 """Parameters of glibc's `mallopt` (malloc.h)."""
 
@@ -38,6 +41,36 @@ def use_machine(threads: int, jobs: int = 1) -> None:
 def workers(jobs: int, tasks: int, prepare: Callable[[], None] | None = None) -> ProcessPoolExecutor:
     """At most `jobs` fresh processes for so many tasks, which end with this one; `prepare` runs in each."""
     return ProcessPoolExecutor(max(min(jobs, tasks), 1), get_context("spawn"), _begin, (prepare,))
+
+
+def as_done(
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    jobs: int,
+    prepare: Callable[[], None] | None = None,
+) -> Iterator[Result]:
+    """Results of tasks as they are ready: here one by one, or of `workers` where several pay.
+
+    Where a task fails or the caller stops, what is begun is finished and no more.
+    """
+    if min(jobs, len(tasks)) <= 1:
+        yield from map(work, tasks)
+        return
+    with workers(jobs, len(tasks), prepare) as pool:
+        begun = [pool.submit(work, task) for task in tasks]
+        try:
+            for done in as_completed(begun):
+                yield done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def one_thread() -> None:
+    """To prepare workers that share the processors."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _begin(prepare: Callable[[], None] | None) -> None:

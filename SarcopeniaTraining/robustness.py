@@ -20,6 +20,7 @@ from SarcopeniaAssessLib.assessment import assess
 from SarcopeniaAssessLib.errors import SarcopeniaError
 from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaTraining.changed_ct import AROUND_MM, changes, near, slice_at
+from SarcopeniaTraining.journal import model_identity
 from SarcopeniaTraining.table_files import Block, Row, Shown, Table, decimal_text, write_table
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def write_robustness(areas: Sequence[ChangedArea], model: SegmentationModel, fol
     entry = model.entry
     told = {
         "schema": SCHEMA,
-        "model": {"name": entry.name, "version": entry.version, "sha256": entry.sha256},
+        "model": model_identity(entry),
         "aim_percent": AIM_PERCENT,
         "areas": [vars(area) for area in areas],
     }

@@ -10,9 +10,9 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import as_completed
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from SarcopeniaAssessLib.output_lock import LOCK_FILE, FolderLock
 from SarcopeniaAssessLib.patient import Sex
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.cohort import is_sarcopenic
-from SarcopeniaTraining.machine import workers
+from SarcopeniaTraining.machine import as_done
 from SarcopeniaTraining.phantom.dicom_files import SeriesFacts, write_series
 from SarcopeniaTraining.phantom.generate import Phantom
 from SarcopeniaTraining.phantom.nifti_files import write_nifti
@@ -131,7 +131,7 @@ def write_cohort(
             for wanted in found:
                 tell(_facts_on_disk(folder, wanted.case))
             missing = [wanted for wanted in plan.wanted() if wanted not in found]
-            for facts in _made(plan, missing, folder, jobs):
+            for facts in as_done(partial(write_patient, plan, folder=folder), missing, jobs):
                 tell(facts)
             return _finish(plan, folder)
         finally:
@@ -159,21 +159,6 @@ def _claim(plan: CohortPlan, folder: Path) -> None:
     for left in folder.glob(f"{_PARTIAL}*"):
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     _replace(path, json.dumps(identity, indent=1, ensure_ascii=False) + "\n")
-
-
-def _made(plan: CohortPlan, missing: list[Wanted], folder: Path, jobs: int) -> Iterator[Facts]:
-    if jobs <= 1 or len(missing) <= 1:
-        for wanted in missing:
-            yield write_patient(plan, wanted, folder)
-        return
-    with workers(jobs, len(missing)) as pool:
-        begun = [pool.submit(write_patient, plan, wanted, folder) for wanted in missing]
-        try:
-            for done in as_completed(begun):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def write_patient(plan: CohortPlan, wanted: Wanted, folder: Path) -> Facts:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaAssessLib.models import load_model
 from SarcopeniaAssessLib.uncertainty import Calibration, Doubt, sma_interval_cm2
 from SarcopeniaAssessLib.volume import CtVolume
@@ -122,6 +122,13 @@ def test_the_reader_scatters_by_a_published_variability():
 def test_a_reading_comes_back_as_it_went():
     for reading in (readings(1, 6)[0], replace(readings(1, 6)[0], doubt=None)):
         assert Reading.from_mapping(json.loads(json.dumps(reading.to_mapping()))) == reading
+
+
+def test_kept_readings_of_another_family_are_refused(tmp_path):
+    kept = tmp_path / "readings.jsonl"
+    assert read_phantoms("unet-slab-2", "first", [], kept=kept) == []
+    with pytest.raises(OutputError, match="belongs to another family, family's code"):
+        read_phantoms("unet-slab-2", "second", [], kept=kept)
 
 
 def test_a_phantom_is_read_once_and_kept(tmp_path):

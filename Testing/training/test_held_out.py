@@ -10,11 +10,9 @@ from SarcopeniaAssessLib.assessment import Drawing, GivenFacts, ask, assess, con
 from SarcopeniaAssessLib.errors import MaskError, OutputError
 from SarcopeniaAssessLib.models import default_model_name, load_model
 from SarcopeniaTraining.held_out import FIRST_SEED, HeldOutScore, as_ct, compare, read_scan
-from SarcopeniaTraining.held_out_run import ROWS, HeldOutPlan, RowFile, score_held_out, sources_sha256
+from SarcopeniaTraining.held_out_run import ROWS, HeldOutPlan, score_held_out
 from SarcopeniaTraining.second_family import draw_l3
 from Testing.training.made_scans import PIXEL_CM2, made_scan, made_score
-
-SUBJECT = {"schema": "x", "model": {"name": "m"}, "family_sha256": "a"}
 
 
 def concluded(scan, change=lambda mask: mask):
@@ -120,31 +118,20 @@ def test_a_held_out_scan_is_scored_by_what_assess_says():
     assert reading.truth.sum() * reading.volume.pixel_area_cm2 == pytest.approx(score.truth_cm2)
 
 
-def test_rows_are_kept_and_a_row_cut_short_is_scored_again(tmp_path):
-    path = tmp_path / ROWS
-    rows = RowFile(path, SUBJECT)
-    rows.add(made_score(seed=1))
-    rows.add(made_score(seed=2))
-    path.write_text(path.read_text() + '{"seed": 3, "sex": "ma')
-    again = RowFile(path, SUBJECT)
-    assert set(again.scores) == {1, 2}
-    again.add(made_score(seed=3))
-    assert set(RowFile(path, SUBJECT).scores) == {1, 2, 3}
+@pytest.mark.parametrize("row", ["{}", '{"seed": 4}', "[2]"])
+def test_a_row_that_is_no_score_is_refused(tmp_path, row):
+    plan = HeldOutPlan(default_model_name(), ())
+    score_held_out(plan, tmp_path)
+    with (tmp_path / ROWS).open("a") as rows:
+        rows.write(f"{row}\n")
+    with pytest.raises(OutputError, match=rf"{ROWS} is damaged"):
+        score_held_out(plan, tmp_path)
 
 
-@pytest.mark.parametrize("changed", [{"model": {"name": "n"}}, {"family_sha256": "b"}])
-def test_rows_of_something_else_are_refused(tmp_path, changed):
-    RowFile(tmp_path / ROWS, SUBJECT).add(made_score())
-    with pytest.raises(OutputError, match=r"another (model|family's code)"):
-        RowFile(tmp_path / ROWS, SUBJECT | changed)
-    assert set(RowFile(tmp_path / ROWS, SUBJECT).scores) == {1}
-
-
-@pytest.mark.parametrize("text", ["no json\n{}\n", '{"schema": 1}\n{"seed": 4}\n', "[1]\n[2]\n"])
-def test_damaged_rows_are_refused(tmp_path, text):
-    (tmp_path / ROWS).write_text(text)
-    with pytest.raises(OutputError, match="damaged"):
-        RowFile(tmp_path / ROWS, SUBJECT)
+def test_rows_of_another_model_are_refused(tmp_path):
+    score_held_out(HeldOutPlan("unet-slab-2", ()), tmp_path)
+    with pytest.raises(OutputError, match="belongs to another model"):
+        score_held_out(HeldOutPlan("smit-slab", ()), tmp_path)
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path):
@@ -158,14 +145,6 @@ def test_a_run_goes_on_where_it_stopped(tmp_path):
     assert [score.seed for score in both] == [FIRST_SEED, FIRST_SEED + 1]
     assert told == [(1, 1)]
     assert subject["model"]["sha256"] == load_model().entry.sha256
-
-
-def test_another_line_of_code_is_another_code(tmp_path):
-    (tmp_path / "a.py").write_text("x = 1\n")
-    before = sources_sha256(tmp_path)
-    assert sources_sha256(tmp_path) == before
-    (tmp_path / "a.py").write_text("x = 2\n")
-    assert sources_sha256(tmp_path) != before
 
 
 @pytest.mark.slow

@@ -133,16 +133,23 @@ def test_an_interrupted_run_goes_on(written, tmp_path, monkeypatch):
 
     drawn = []
     whole = cohort.write_patient
-    monkeypatch.setattr(
-        cohort, "write_patient", lambda plan, wanted, at: drawn.append(wanted.case) or whole(plan, wanted, at)
-    )
+
+    def write(plan, wanted, folder):
+        drawn.append(wanted.case)
+        return whole(plan, wanted, folder)
+
+    monkeypatch.setattr(cohort, "write_patient", write)
     write_cohort(PLAN, folder)
     assert drawn == ["P004"]
     assert contents(folder) == contents(written)
 
 
 def test_a_whole_cohort_is_not_drawn_again(written, monkeypatch):
-    monkeypatch.setattr(cohort, "write_patient", None)
+
+    def write(plan, wanted, folder):
+        raise AssertionError(wanted.case)
+
+    monkeypatch.setattr(cohort, "write_patient", write)
     before = contents(written)
     told = []
     assert len(write_cohort(PLAN, written, tell=told.append)) == len(told) == 4
