@@ -112,24 +112,21 @@ def _by_itself(volume: CtVolume) -> Level:
     from SarcopeniaAssessLib.spine import find_l3
 
     finding = find_l3(volume)
-    levels: list[Level] = []
-    for candidate in finding.candidates:
-        k = _nearest_slice(candidate.point_mm, volume)
-        level = _level(k, volume, LevelMethod.AUTO)
-        levels.append(
-            replace(
-                level, confidence=candidate.confidence, reason=finding.reason, vertebra=candidate.vertebra
-            )
+    first, *others = (
+        replace(
+            _level(_nearest_slice(candidate.point_mm, volume), volume, LevelMethod.AUTO),
+            confidence=candidate.confidence,
+            reason=finding.reason,
+            vertebra=candidate.vertebra,
         )
-    first, *others = levels
-    return replace(first, alternatives=tuple(other for other in others if other != first))
+        for candidate in finding.candidates
+    )
+    return replace(first, alternatives=tuple(others))
 
 
 def _nearest_slice(point_mm: NDArray[np.float64], volume: CtVolume) -> int:
     """The slice whose plane passes nearest to a point."""
-    normal = volume.slice_normal
-    at_mm = np.array([volume.slice_centre_mm(k) @ normal for k in range(volume.slice_count)])
-    return int(np.argmin(np.abs(at_mm - float(point_mm @ normal))))
+    return int(np.argmin(np.abs(volume.slice_depths_mm - float(point_mm @ volume.slice_normal))))
 
 
 def _by_slice(argument: str, volume: CtVolume) -> Level:
@@ -312,14 +309,14 @@ def _slice_through(
 ) -> int:
     """The slice of the CT whose plane passes nearest to a point; refused outside the scan."""
     normal = volume.slice_normal
-    at_mm = np.array([volume.slice_centre_mm(k) @ normal for k in range(volume.slice_count)])
+    at_mm = volume.slice_depths_mm
     depth_mm = float(point_mm @ normal)
     low, high = _half_a_spacing_beyond(at_mm, float(volume.ras_from_canonical[:3, 2] @ normal))
     if not low <= depth_mm <= high:
         by = f"{low - depth_mm:.0f} mm below" if depth_mm < low else f"{depth_mm - high:.0f} mm above"
         shown = _levels_within(label_map, volume, present)
         raise LevelError(f"L3 lies outside the scan, {by} it{shown}", "give a scan that shows L3")
-    k = int(np.argmin(np.abs(at_mm - depth_mm)))
+    k = _nearest_slice(point_mm, volume)
     in_plane = np.linalg.solve(volume.ras_from_canonical[:3, :3], point_mm - volume.slice_centre_mm(k))[:2]
     if (np.abs(in_plane) > np.array(volume.canonical_shape[:2]) / 2).any():
         raise LevelError("The labelled L3 lies beside the CT's slices", "give a label map of this CT")

@@ -218,7 +218,7 @@ def _outside(ras_from_mask: NDArray[np.float64], slices: int, volume: CtVolume) 
 
 def _depths(volume: CtVolume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Of each CT slice, in mm along the normal: where it lies, and how far the nearer neighbour is."""
-    depths_mm = np.array([volume.slice_centre_mm(k) @ volume.slice_normal for k in range(volume.slice_count)])
+    depths_mm = volume.slice_depths_mm
     if depths_mm.size == 1:
         return depths_mm, np.array([abs(float(volume.ras_from_canonical[:3, 2] @ volume.slice_normal))])
     steps_mm = np.diff(depths_mm)

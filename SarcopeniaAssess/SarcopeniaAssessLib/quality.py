@@ -230,10 +230,11 @@ def _area(given: QualityInput) -> Iterator[Finding]:
 def _level(given: QualityInput) -> Iterator[Finding]:
     confidence = given.level.confidence
     if confidence is not None and confidence < SURE_LEVEL:
+        reason = f" ({given.level.reason})" if given.level.reason else ""
         yield _warning(
             "level_uncertain",
-            f"L3 was counted with a confidence of {100 * confidence:.0f} %"
-            f"{f' ({given.level.reason})' if given.level.reason else ''}: check the level on the spine.",
+            f"L3 was counted with a confidence of {100 * confidence:.0f} %{reason}: "
+            "check the level on the spine.",
         )
     if given.hu is None:
         return

@@ -18,7 +18,7 @@ from SarcopeniaAssessLib.model_file import ModelEntry
 from SarcopeniaAssessLib.models import load_level_finder
 from SarcopeniaAssessLib.spine_chain import SpineChain, read_chain
 from SarcopeniaAssessLib.spine_counting import L3Count, count_l3, level_name
-from SarcopeniaAssessLib.spine_grid import SpineGrid, coarse_grid
+from SarcopeniaAssessLib.spine_grid import SpineGrid, coarse_grid, network_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +35,8 @@ _LEAST_PROBABILITY = 0.35
 _OUTSIDE = 0.5
 _SEEN_BODY_MM = 24.0
 """Of a vertebra with half of each disc that the scan cuts off so much must be seen to know its middle."""
+_TOO_LOW_MM = 60.0
+"""A scan of less height shows no two vertebrae whole."""
 _PLANES_AT_ONCE, _PLANES_OVERLAP = 192, 32
 
 
@@ -47,7 +49,8 @@ class L3Candidate:
     point_mm:
         Middle of its body, RAS, (3,).
     confidence:
-        Fraction of scans with a like count in which it was L3, 0…1.
+        0…1; of the first candidate the fraction of phantoms with a like count in which it was L3, of the
+        second its probability by the count.
     vertebra:
         What it is if the first candidate is L3.
     """
@@ -87,8 +90,18 @@ def find_l3(volume: CtVolume) -> L3Finding:
     network, entry = _finder()
     chain = read_chain(class_probability(network, grid), grid)
     if chain is None:
-        raise LevelError("No lumbar spine is seen in this scan", f"give a scan that shows L3, or {BY_HAND}")
+        raise _no_chain(volume)
     return conclude_count(chain, entry)
+
+
+def _no_chain(volume: CtVolume) -> LevelError:
+    if volume.slice_count == 1:
+        return LevelError("Vertebrae cannot be counted in one slice", "if it lies at L3 give --l3 slice:0")
+    height_mm = float(np.ptp(volume.slice_depths_mm))
+    seen = "No lumbar spine is seen in this scan"
+    if height_mm < _TOO_LOW_MM:
+        seen = f"Vertebrae cannot be counted in {volume.slice_count} slices over {height_mm:.0f} mm"
+    return LevelError(seen, f"give a scan that shows L3 and one end of the lumbar spine, or {BY_HAND}")
 
 
 def conclude_count(chain: SpineChain, entry: ModelEntry) -> L3Finding:
@@ -96,8 +109,8 @@ def conclude_count(chain: SpineChain, entry: ModelEntry) -> L3Finding:
     count = count_l3(chain)
     if count is None:
         raise LevelError(
-            f"L3 cannot be told: the scan shows {len(chain.vertebrae)} vertebrae, but neither the sacrum, "
-            "the iliac crest nor ribs to count from",
+            "L3 cannot be told: neither the sacrum, the iliac crest nor ribs are seen to count from "
+            f"(vertebrae seen: {len(chain.vertebrae)})",
             BY_HAND,
         )
     _refuse_outside(chain, count)
@@ -165,7 +178,7 @@ def class_probability(network: Any, grid: SpineGrid) -> NDArray[np.float32]:
     import torch
 
     stride = network.stride
-    image = grid.image
+    image = network_image(grid.hu)
     sides = image.shape
     padded = np.pad(image, [(0, -side % stride) for side in sides], constant_values=-1.0)
     found = None

@@ -58,8 +58,6 @@ class SeenVertebra:
         Place along the course of the discs below and above, mm.
     seen_mm:
         How much of it lies in the scan.
-    evidence:
-        Mean probability of body in its inner half.
     ribs:
         Probability of a rib on the left and on the right.
     rib_mm:
@@ -70,7 +68,6 @@ class SeenVertebra:
     bottom: float
     top: float
     seen_mm: float
-    evidence: float
     ribs: tuple[float, float]
     rib_mm: float
 
@@ -100,11 +97,6 @@ class SpineChain:
     vertebrae: tuple[SeenVertebra, ...]
     sacrum: float
     crest: float | None
-
-    @property
-    def pitch_mm(self) -> float:
-        """Mean distance of neighbouring discs among the lowest four whole vertebrae."""
-        return float(np.mean([v.top - v.bottom for v in self.vertebrae[:4]]))
 
 
 def read_chain(probability: NDArray[np.float32], grid: SpineGrid) -> SpineChain | None:
@@ -182,8 +174,6 @@ def _cuts(best: NDArray[np.float64], came: NDArray[np.int64]) -> list[int]:
 
 
 def _vertebra(course: SpineCourse, ribs: _Ribs, bottom: int, top: int) -> SeenVertebra:
-    quarter = max((top - bottom) // 4, 1)
-    inner = course.body[bottom + quarter : top - quarter + 1]
     left, right, reach = ribs.of_vertebra(bottom, top)
     return SeenVertebra(
         centre_mm=(course.points_mm[bottom] + course.points_mm[top]) / 2
@@ -192,7 +182,6 @@ def _vertebra(course: SpineCourse, ribs: _Ribs, bottom: int, top: int) -> SeenVe
         bottom=float(bottom),
         top=float(top),
         seen_mm=float(np.count_nonzero(course.in_scan[bottom:top])),
-        evidence=float(inner.mean()),
         ribs=(left, right),
         rib_mm=reach,
     )

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from SarcopeniaAssessLib.spine_chain import SpineChain
 
 _ORDINALS = ("lowest", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-_T12_ABOVE_L3 = 3
+_LEVELS = (
+    *(f"L{n}" for n in range(7, 0, -1)),
+    *(f"T{n}" for n in range(12, 0, -1)),
+    *(f"C{n}" for n in range(7, 0, -1)),
+)
+_L3 = _LEVELS.index("L3")
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ def _places(chain: SpineChain, lowest: int | None, *, sacrum: bool) -> Iterator[
     """Places of L3 that the anatomies give, and their weights."""
     crest = _crest_height(chain)
     if lowest is None and not sacrum:
-        yield from _by_crest(chain, crest)
+        yield from _by_crest(crest)
         return
     for built in _ANATOMIES.values():
         weight = built.share
@@ -184,7 +189,7 @@ def _from_sacrum(
     yield from_ribs, weight / 2
 
 
-def _by_crest(chain: SpineChain, crest: float | None) -> Iterator[tuple[int, float]]:
+def _by_crest(crest: float | None) -> Iterator[tuple[int, float]]:
     """The crest alone: L3 is the vertebra whose middle lies about 1¼ vertebrae above it."""
     if crest is None:
         return
@@ -222,10 +227,8 @@ def _near(value: float | None, mean: float, spread: float) -> float:
 
 
 def level_name(above_l3: int) -> str:
-    """Name of the vertebra so many above L3 (below: negative): `L4`, `T12`."""
-    if above_l3 < _T12_ABOVE_L3:
-        return f"L{3 - above_l3}"
-    return f"T{12 - (above_l3 - _T12_ABOVE_L3)}"
+    """Name of the vertebra so many above L3 (below: negative): `L4`, `T12`, `C7`."""
+    return _LEVELS[min(max(_L3 + above_l3, 0), len(_LEVELS) - 1)]
 
 
 def _reason(chain: SpineChain, best: int) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SarcopeniaAssessLib.errors import IntensityError
-from SarcopeniaAssessLib.geometry import spacing_mm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 GRID_MM = 4.0
 LOW_HU, HIGH_HU = -200.0, 600.0
 """Air and lung look alike below, metal and hard bone above."""
+_MIDDLE_HU, _HALF_HU = (LOW_HU + HIGH_HU) / 2, (HIGH_HU - LOW_HU) / 2
 _READ_STEP_MM = 2.0
 """Of thinner slices only every so many are read: the grid averages over twice its spacing."""
 _BLOCK = 16
@@ -52,11 +52,12 @@ class SpineGrid:
         position: NDArray[np.float64] = self.origin_mm + GRID_MM * np.asarray(index, dtype=np.float64)
         return position
 
-    @property
-    def image(self) -> NDArray[np.float32]:
-        """What the network sees: −1…1."""
-        middle, half = (LOW_HU + HIGH_HU) / 2, (HIGH_HU - LOW_HU) / 2
-        return (self.hu - np.float32(middle)) / np.float32(half)
+
+def network_image(hu: NDArray[Any]) -> NDArray[np.float32]:
+    """What the network sees of HU, in training and in use: `LOW_HU…HIGH_HU` as −1…1, float32."""
+    clipped = np.clip(hu, LOW_HU, HIGH_HU).astype(np.float32)
+    image: NDArray[np.float32] = (clipped - np.float32(_MIDDLE_HU)) / np.float32(_HALF_HU)
+    return image
 
 
 def coarse_grid(volume: CtVolume) -> SpineGrid:
@@ -65,15 +66,13 @@ def coarse_grid(volume: CtVolume) -> SpineGrid:
     Raises
     ------
     IntensityError
-        No part of it holds Hounsfield units of a body.
+        No part of it, or a part between others not, holds Hounsfield units of a body.
     """
-    normal = volume.slice_normal
-    at_mm = np.array([volume.slice_centre_mm(k) @ normal for k in range(volume.slice_count)])
+    at_mm = volume.slice_depths_mm
     along_k = _averaging(at_mm)
-    in_plane = spacing_mm(volume.ras_from_canonical)[:2]
     i, j = (
         _averaging(step * np.arange(side, dtype=np.float64))
-        for step, side in zip(in_plane, volume.canonical_shape[:2], strict=True)
+        for step, side in zip(volume.pixel_mm, volume.canonical_shape[:2], strict=True)
     )
     hu = _averaged(volume, i, j, along_k)
     affine = _affine(volume, along_k, at_mm)
@@ -91,14 +90,15 @@ class _Averaging:
 
 
 def _averaging(at_mm: NDArray[np.float64]) -> _Averaging:
-    """Tent-shaped weights, twice the grid's spacing wide or as wide as linear interpolation needs."""
+    """Tent-shaped weights, twice the grid's spacing wide, wider where positions are farther apart."""
     spacing = float(np.median(np.diff(at_mm))) if len(at_mm) > 1 else GRID_MM
-    step = max(int(_READ_STEP_MM // max(spacing, 1e-3)), 1) if spacing < _READ_STEP_MM else 1
+    step = max(int(_READ_STEP_MM // spacing), 1)
     length = at_mm[-1] - at_mm[0]
     coarse = at_mm[0] + (length % GRID_MM) / 2 + GRID_MM * np.arange(int(length // GRID_MM) + 1)
     used = at_mm[::step]
-    gaps = np.diff(used)
-    reach = max(GRID_MM, float(gaps.max()) if gaps.size else 0.0)
+    gaps = np.diff(used) if len(used) > 1 else np.zeros(1)
+    here = np.clip(np.searchsorted(used, coarse, side="right") - 1, 0, len(gaps) - 1)
+    reach = np.maximum(GRID_MM, gaps[here])[:, None]
     weights = np.clip(1 - np.abs(coarse[:, None] - used[None]) / reach, 0, None)
     weights /= weights.sum(axis=1, keepdims=True)
     return _Averaging(weights.astype(np.float32), float(coarse[0]), step)
@@ -107,7 +107,7 @@ def _averaging(at_mm: NDArray[np.float64]) -> _Averaging:
 def _averaged(volume: CtVolume, i: _Averaging, j: _Averaging, k: _Averaging) -> NDArray[np.float32]:
     """The whole CT, averaged along its own axes: (k, i, j) seen as (i, j, k)."""
     coarse = np.zeros((len(k.weights), len(i.weights), len(j.weights)), np.float32)
-    slices, refused = 0, None
+    shown, refused = False, None
     for start in range(0, volume.slice_count, _BLOCK * k.step):
         stop = min(start + _BLOCK * k.step, volume.slice_count)
         weights = k.weights[:, start // k.step : -(-stop // k.step)]
@@ -118,11 +118,17 @@ def _averaged(volume: CtVolume, i: _Averaging, j: _Averaging, k: _Averaging) -> 
             refused = error
             coarse[rows] += LOW_HU * weights[rows].sum(axis=1)[:, None, None]
             continue
-        slices += 1
+        if shown and refused is not None:  # within the body, not at its end: a count across it is a guess
+            raise IntensityError(
+                f"L3 cannot be counted across slices {start - _BLOCK * k.step}…{start - 1}: "
+                f"{refused.problem[:1].lower()}{refused.problem[1:]}",
+                "export the CT again, or give the level by --l3 slice:K, s:MM or labels:FILE[=V]",
+            )
+        shown, refused = True, None
         clipped = np.ascontiguousarray(np.moveaxis(np.clip(native, LOW_HU, HIGH_HU), 2, 0), np.float32)
         planes = i.weights @ clipped @ j.weights.T
         coarse[rows] += np.tensordot(weights[rows], planes, axes=1)
-    if slices == 0 and refused is not None:
+    if not shown and refused is not None:
         raise refused
     return np.moveaxis(coarse, 0, 2)
 

@@ -212,6 +212,13 @@ class CtVolume:
         """Superior coordinate (RAS, mm) of the centre of canonical slice k."""
         return float(self.slice_centre_mm(k)[2])
 
+    @property
+    def slice_depths_mm(self) -> NDArray[np.float64]:
+        """Where each canonical slice lies along the slices' normal, mm, (K,), rising."""
+        centres = np.array([self.slice_centre_mm(k) for k in range(self.slice_count)])
+        depths: NDArray[np.float64] = centres @ self.slice_normal
+        return depths
+
     def slab(self, start: int, stop: int) -> NDArray[Any]:
         """HU of canonical slices start…stop−1, shape (I, J, stop − start); only those are decoded.
 

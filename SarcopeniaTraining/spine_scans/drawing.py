@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from SarcopeniaAssessLib.spine_grid import GRID_MM
 from SarcopeniaTraining.spine_scans.canvas import Canvas
 from SarcopeniaTraining.spine_scans.scanner import Scan, paint_metal, paint_surroundings, scan
 from SarcopeniaTraining.spine_scans.skeleton import paint_pelvis, paint_ribs, paint_sacrum
@@ -17,7 +18,7 @@ from SarcopeniaTraining.spine_scans.vertebrae import BoneDensity, paint_arch, pa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-VOXEL_MM = 4.0
+VOXEL_MM = GRID_MM
 SHAPE = (104, 84, 136)
 _ORIGIN_MM = np.array([-206.0, -160.0, -150.0])
 """Of the first voxel; the sacrum's upper end is about 0, T8 at +300."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import affine_transform, gaussian_filter
 
+from SarcopeniaAssessLib.model_file import write_whole
+from SarcopeniaAssessLib.spine_grid import LOW_HU, network_image
 from SarcopeniaAssessLib.spine_unet import SpineClass
 from SarcopeniaTraining.spine_scans.canvas import turned
 from SarcopeniaTraining.spine_scans.drawing import draw_spine_scan
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 
 GENERATOR = 1
 """Raised whenever the same seed would draw another phantom."""
-AIR_HU, BONE_HU = -200.0, 600.0
 _BONE_FROM_HU = np.float32(110)
 
 
@@ -48,11 +50,10 @@ class PhantomStore:
         path = self._path(seed)
         if path.is_file():
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         phantom = draw_spine_scan(seed)
-        part = path.with_suffix(".part.npz")
-        np.savez(part, hu=phantom.hu, classes=phantom.classes)
-        part.replace(path)
+        content = io.BytesIO()
+        np.savez(content, hu=phantom.hu, classes=phantom.classes)
+        write_whole(path, content.getvalue())
 
     def _path(self, seed: int) -> Path:
         return self.folder / f"{GENERATOR}-{seed}.npz"
@@ -64,12 +65,6 @@ def draw_ahead(store: PhantomStore, seeds: tuple[int, int], stop: Callable[[], b
         if stop():
             return
         store.draw(seed)
-
-
-def network_image(hu: NDArray[Any]) -> NDArray[np.float32]:
-    """What the network sees of clipped HU: −200…600 as −1…1."""
-    image: NDArray[np.float32] = (np.clip(hu, AIR_HU, BONE_HU).astype(np.float32) - 200) / 400
-    return image
 
 
 def crop(
@@ -89,7 +84,7 @@ def crop(
     if rng.random() < 0.5:
         axes[:, 0] *= -1
     offset = middle - axes @ ((np.array(shape) - 1) / 2)
-    seen = affine_transform(hu.astype(np.float32), axes, offset, shape, order=1, cval=AIR_HU)
+    seen = affine_transform(hu.astype(np.float32), axes, offset, shape, order=1, cval=LOW_HU)
     truth = affine_transform(classes, axes, offset, shape, order=0, cval=0)
     _cut_off(seen, truth, rng)
     if rng.random() < 0.6:  # from osteoporosis to dense bone at 80 kV
@@ -108,7 +103,7 @@ def _cut_off(seen: NDArray[np.float32], truth: NDArray[np.uint8], rng: np.random
     below = int(rng.integers(2, side // 2)) if rng.random() < 0.2 else 0
     above = int(rng.integers(side // 2, side - 1)) if rng.random() < 0.2 else side
     for beyond in (slice(0, below), slice(above, side)):
-        seen[:, :, beyond] = AIR_HU
+        seen[:, :, beyond] = LOW_HU
         truth[:, :, beyond] = 0
 
 
@@ -128,7 +123,7 @@ class Crops:
     seeds: tuple[int, int]
     shape: tuple[int, int, int]
     seed: int
-    kept: dict[int, tuple[NDArray[np.int16], NDArray[np.uint8]]]
+    kept: dict[int, tuple[NDArray[np.int16], NDArray[np.uint8]]] = field(default_factory=dict)
 
     def sample(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """The crop of a number."""

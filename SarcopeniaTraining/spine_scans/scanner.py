@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, zoom
 
+from SarcopeniaAssessLib.spine_grid import HIGH_HU, LOW_HU
 from SarcopeniaTraining.spine_scans.canvas import Canvas
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from SarcopeniaTraining.spine_scans.spine_plan import SpinePlan
     from SarcopeniaTraining.spine_scans.trunk import Trunk
 
-AIR_HU, METAL_HU = -200.0, 600.0
+AIR_HU, METAL_HU = LOW_HU, HIGH_HU
 """The ends of what the network is shown."""
 
 

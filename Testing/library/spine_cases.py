@@ -22,7 +22,6 @@ def chain(
             bottom=float(PITCH_MM * n),
             top=float(PITCH_MM * (n + 1)),
             seen_mm=float(PITCH_MM),
-            evidence=0.95,
             ribs=(0.99, 0.99) if n in ribs else (0.005, 0.005),
             rib_mm=ribs.get(n, 0.0),
         )

@@ -77,8 +77,8 @@ def test_without_a_usable_level_the_ways_are_named(ct, spec):
 
 
 @pytest.mark.parametrize("spec", [None, "", " auto ", "AUTO"])
-def test_a_scan_without_a_spine_has_no_automatic_level(ct, spec):
-    with pytest.raises(LevelError, match=r"No lumbar spine is seen.*slice:K"):
+def test_nothing_given_is_a_level_by_itself_and_a_few_slices_have_none(ct, spec):
+    with pytest.raises(LevelError, match=r"cannot be counted in 9 slices over 32 mm.*slice:K"):
         find_level(spec, ct)
 
 

@@ -324,6 +324,11 @@ class TestLevel:
         level = replace(quality_input.level, confidence=confidence)
         assert ("level_uncertain" in codes(replace(quality_input, level=level))) == told
 
+    def test_an_uncertain_count_says_what_it_rests_on(self):
+        level = replace(given().level, confidence=0.9, reason="no ribs are seen")
+        told = {f.code: f.message for f in check_quality(replace(given(), level=level))}
+        assert "90 % (no ribs are seen): check" in told["level_uncertain"]
+
 
 class TestGeometry:
     @pytest.mark.parametrize(("tilt_deg", "told"), [(9.0, False), (12.0, True)])

@@ -76,6 +76,7 @@ def test_l3_may_lie_outside():
 
 def test_names_go_on_from_l3():
     assert [level_name(n) for n in (-2, -1, 0, 1, 2, 3, 4)] == ["L5", "L4", "L3", "L2", "L1", "T12", "T11"]
+    assert [level_name(n) for n in (14, 15, 21, 22)] == ["T1", "C7", "C1", "C1"]
 
 
 def test_a_rib_that_stands_alone_is_none():

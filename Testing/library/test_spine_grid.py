@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from SarcopeniaAssessLib.errors import IntensityError
-from SarcopeniaAssessLib.spine_grid import GRID_MM, HIGH_HU, LOW_HU, SpineGrid, coarse_grid
+from SarcopeniaAssessLib.spine_grid import GRID_MM, HIGH_HU, LOW_HU, SpineGrid, coarse_grid, network_image
 from SarcopeniaAssessLib.volume import CtVolume
 from Testing.library.ct_files import STORAGES, rotation, store
 
@@ -92,6 +92,42 @@ def test_an_uneven_series_is_laid_by_its_slices_own_positions():
     assert crossing_mm(grid) == pytest.approx(58.75, abs=1.0)
 
 
+def test_a_gap_blurs_no_slices_but_those_beside_it():
+    """Ten slices are missing far above; a disc of 8 mm stays a disc."""
+    z = np.concatenate([np.arange(0, 80, 2.0), np.arange(120, 160, 2.0)])
+    hu = np.full((40, 40, len(z)), 200, np.int16)
+    hu[:12] = -90
+    hu[12:, :, (z >= 36) & (z < 44)] = 60
+    origins = np.stack([np.zeros_like(z), np.zeros_like(z), z], axis=1)
+    even = CtVolume.from_array(hu, np.diag([2.0, 2.0, 2.0, 1.0]))
+    grid = coarse_grid(CtVolume(even.source, even.ras_from_ijk, slice_origins_mm=origins))
+    profile = grid.hu[15, 10]
+    heights = grid.position_of(np.stack([np.zeros(len(profile))] * 2 + [np.arange(len(profile))], axis=1))[
+        :, 2
+    ]
+    assert profile.min() < 90
+    assert heights[np.argmin(profile)] == pytest.approx(39, abs=3)
+    assert np.isfinite(grid.hu).all()
+
+
+def test_a_damaged_part_within_the_body_is_refused_and_one_at_its_end_is_air():
+    hu = np.full((40, 40, 160), -90, np.float32)
+    hu[8:32, 8:32, ::2] = 30
+    affine_mm = np.diag([2.0, 2.0, 2.0, 1.0])
+    hu[..., 150:] = np.nan
+    assert np.allclose(coarse_grid(CtVolume.from_array(hu, affine_mm)).hu[..., -1], LOW_HU)
+    hu[..., 70:75] = np.nan
+    with pytest.raises(
+        IntensityError, match=r"across slices 64…79: the image holds voxels that are not numbers"
+    ):
+        coarse_grid(CtVolume.from_array(hu, affine_mm))
+
+
+def test_training_and_use_see_the_same():
+    assert network_image(np.array([-1000, -200, 200, 600, 3000], np.int16)).tolist() == [-1, -1, 0, 1, 1]
+    assert network_image(np.array([0.0])).dtype == np.float32
+
+
 def test_hu_are_clipped_before_they_are_averaged():
     hu = np.full((40, 40, 20), -90, np.int16)
     hu[:4], hu[4:8] = -1000, 45
@@ -99,7 +135,8 @@ def test_hu_are_clipped_before_they_are_averaged():
     grid = coarse_grid(CtVolume.from_array(hu, np.diag([2.0, 2.0, 2.0, 1.0])))
     assert grid.hu.min() >= LOW_HU
     assert grid.hu.max() < -90 + (HIGH_HU + 90) / 4  # one voxel of metal: far from 3000 / 8
-    assert -1 <= grid.image.min() <= grid.image.max() <= 1
+    image = network_image(grid.hu)
+    assert -1 <= image.min() <= image.max() <= 1
 
 
 def test_ends_of_air_are_air_and_nothing_but_air_is_refused():
