@@ -144,26 +144,18 @@ class SegmentationModel:
     entry: ModelEntry
 
 
-def _build_smit(architecture: Mapping[str, Any]) -> Any:
-    return build_smit(SmitConfig.from_mapping({k: v for k, v in architecture.items() if k != "kind"}))
-
-
-def _build_unet(architecture: Mapping[str, Any]) -> Any:
-    return build_unet(UnetConfig.from_mapping({k: v for k, v in architecture.items() if k != "kind"}))
-
-
-def _build_spine(architecture: Mapping[str, Any]) -> Any:
-    return build_spine_unet(
-        SpineUnetConfig.from_mapping({k: v for k, v in architecture.items() if k != "kind"})
-    )
-
-
-# A new kind of network is one line here: fields of `architecture` → a torch module with `slice_logits`.
+# A new kind of network is one line here: fields of `architecture` → a torch module; one that draws muscle
+# has `slice_logits`.
 ARCHITECTURES: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
-    "smit": _build_smit,
-    "unet": _build_unet,
-    SPINE_KIND: _build_spine,
+    "smit": lambda values: build_smit(SmitConfig.from_mapping(values)),
+    "unet": lambda values: build_unet(UnetConfig.from_mapping(values)),
+    SPINE_KIND: lambda values: build_spine_unet(SpineUnetConfig.from_mapping(values)),
 }
+
+
+def _build(architecture: Mapping[str, Any]) -> Any:
+    """The network of an entry's `architecture`, with fresh weights."""
+    return ARCHITECTURES[architecture["kind"]]({k: v for k, v in architecture.items() if k != "kind"})
 
 
 def file_sha256(path: Path) -> str:
@@ -226,7 +218,7 @@ def read_network(entry: ModelEntry, path: Path) -> nn.Module:
     import torch
 
     with torch.device("meta"):
-        network: nn.Module = ARCHITECTURES[entry.architecture["kind"]](entry.architecture)
+        network: nn.Module = _build(entry.architecture)
     own = network.state_dict()
     with _opened(path) as weights:
         shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
@@ -252,7 +244,7 @@ def in_words(entry: ModelEntry) -> dict[str, str]:
 
     architecture, sees = entry.architecture, entry.preprocessing
     with torch.device("meta"):
-        network: Any = ARCHITECTURES[architecture["kind"]](architecture)
+        network: Any = _build(architecture)
     count = sum(p.numel() for p in network.parameters())
     told = {"network": f"{str(architecture['kind']).upper()}, {count / 1e6:.2f} million parameters"}
     if architecture["kind"] == "smit":
@@ -296,7 +288,7 @@ def save_model(path: str | Path, network: nn.Module | SegmentationNetwork, entry
     named = replace(entry, file=path.name, sha256=None, folder=path.parent)
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
     with torch.device("meta"):
-        twin = ARCHITECTURES[entry.architecture["kind"]](entry.architecture)
+        twin = _build(entry.architecture)
     expected = {name: tuple(t.shape) for name, t in twin.state_dict().items()}
     _check_shapes(path.name, expected, {name: tuple(t.shape) for name, t in tensors.items()})
     text = json.dumps(named.to_mapping(), ensure_ascii=False, sort_keys=True)

@@ -6,11 +6,12 @@ This file knows no torch (see docs/adr/0003).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.unet import config_fields
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.spine_network import SpineUnet
@@ -68,14 +69,7 @@ class SpineUnetConfig:
         ModelError
             A field that no such network has, or one that is missing.
         """
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown or "channels" not in values:
-            raise ModelError(
-                f"spine U-Net configuration: the fields are {', '.join(sorted(values))}",
-                "give channels and, if need be, classes",
-            )
-        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-        return cls(**given)
+        return cls(**config_fields(cls, values, "spine U-Net"))
 
 
 def build_spine_unet(config: SpineUnetConfig) -> SpineUnet:

@@ -8,7 +8,7 @@ alone. This file knows no torch (see docs/adr/0003).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.errors import ModelError
@@ -67,14 +67,35 @@ class UnetConfig:
         ModelError
             A field that no U-Net has, or one that is missing.
         """
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown or not {"in_channels", "channels", "strides"} <= set(values):
-            raise ModelError(
-                f"U-Net configuration: the fields are {', '.join(sorted(values))}",
-                "give in_channels, channels and strides",
-            )
-        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-        return cls(**given)
+        return cls(**config_fields(cls, values, "U-Net"))
+
+
+def config_fields(config: type, values: Mapping[str, Any], network: str) -> dict[str, Any]:
+    """JSON fields as arguments of a configuration; lists become tuples.
+
+    Parameters
+    ----------
+    config:
+        A dataclass of numbers and tuples of them.
+    network:
+        What a message calls it.
+
+    Raises
+    ------
+    ModelError
+        A field that it has not, one that is missing, or a number where a list belongs.
+    """
+    is_list = {f.name: str(f.type).startswith("tuple") for f in fields(config)}
+    needed = {f.name for f in fields(config) if f.default is MISSING}
+    fit = needed <= set(values) <= set(is_list)
+    if not (fit and all(isinstance(v, list | tuple) == is_list[name] for name, v in values.items())):
+        given = ", ".join(f"{name}={value!r}" for name, value in sorted(values.items()))
+        lists = ", ".join(name for name in is_list if is_list[name])
+        raise ModelError(
+            f"{network} configuration: the fields are {given or 'none'}",
+            f"give {', '.join(is_list)}; lists as {lists}",
+        )
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
 def build_unet(config: UnetConfig) -> SliceUnet:

@@ -106,6 +106,30 @@ def test_a_long_scan_is_seen_in_parts_as_at_once(phantom):
     assert np.abs(long[..., :90] - short[..., :90]).max() < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("slices", "said"), [(1, "in one slice; if it lies at L3"), (3, "in 3 slices over 8 mm")]
+)
+def test_too_few_slices_to_count_in_are_told_as_such(phantom, slices, said):
+    with pytest.raises(LevelError, match=said):
+        find_level(None, scan(phantom, 0, 4.0 * slices - 0.1))
+
+
+def test_a_trunk_without_a_spine_is_told_as_such():
+    hu = np.full((60, 50, 40), -1000, np.int16)
+    hu[10:50, 10:40] = -90
+    hu[16:44, 16:34] = 40
+    with pytest.raises(LevelError, match="No lumbar spine is seen"):
+        find_level("auto", CtVolume.from_array(hu, np.diag([6.0, 5.0, 4.0, 1.0])))
+
+
+def test_what_lies_outside_the_scanned_body_changes_no_level(phantom):
+    straight = scan(phantom, -150, 160)
+    padded = np.asarray(straight.source.array).astype(np.float32)
+    padded[:14], padded[..., -16:] = -2048, np.nan
+    level = find_level("auto", CtVolume.from_array(padded, straight.ras_from_ijk))
+    assert level.superior_mm == pytest.approx(phantom.bodies_mm["L3"][2], abs=5.0)
+
+
 def entry():
     return load_level_finder()[1]
 
@@ -124,7 +148,7 @@ def test_two_candidates_where_the_counts_do_not_agree():
 
 
 def test_nothing_to_count_from_is_an_error_not_a_guess():
-    with pytest.raises(LevelError, match="shows 4 vertebrae, but neither"):
+    with pytest.raises(LevelError, match=r"neither the sacrum.*\(vertebrae seen: 4\)"):
         conclude_count(chain(4, sacrum=0.0, crest=None), entry())
 
 
@@ -157,6 +181,8 @@ def test_the_finder_is_no_muscle_model_and_says_what_it_is():
         {"channels": [16, 0]},
         {"channels": [16, 32], "depth": 3},
         {"channels": [16.5, 32]},
+        {"channels": 16},
+        {"channels": [16, 32], "classes": [8]},
     ],
     ids=str,
 )
