@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import platform
 import subprocess
@@ -17,8 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from SarcopeniaAssessLib.errors import ModelError, OutputError, SarcopeniaError
+from SarcopeniaAssessLib.model_file import write_whole
+from SarcopeniaTraining.presets import preset_difference
 
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint-previous.pt"
+RUN = "run.json"
+"""What a training's folder says of its preset and its making."""
 _MAGIC = b"SARCOPENIA-CHECKPOINT-1\n"
 _DIGEST_BYTES = 32
 
@@ -148,6 +153,34 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
     state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     return state
+
+
+def claim_folder(folder: Path, preset: Mapping[str, Any]) -> None:
+    """Make a folder this preset's by its `run.json`, or make sure that it is.
+
+    Parameters
+    ----------
+    preset:
+        Its fields as JSON holds them; what it says of itself (`presets.WORDS`) may change.
+
+    Raises
+    ------
+    OutputError
+        It holds a training of another preset, its `run.json` is damaged, or it cannot be written.
+    """
+    path = folder / RUN
+    if not path.is_file():
+        content = {"preset": dict(preset), "provenance": provenance()}
+        write_whole(path, json.dumps(content, indent=1).encode())
+        return
+    try:
+        other = preset_difference(preset, json.loads(path.read_text("utf-8"))["preset"])
+    except (ValueError, KeyError, TypeError):
+        raise OutputError(f"{RUN} in the folder is damaged", "give another --out") from None
+    if other:
+        raise OutputError(
+            f"the folder holds another training (it differs in {', '.join(other)})", "give another --out"
+        )
 
 
 def provenance() -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.errors import InputError, ModelError, OutputError
+from SarcopeniaAssessLib.errors import InputError, ModelError
 from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
-from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaAssessLib.models import ModelEntry, save_model
 from SarcopeniaAssessLib.preprocessing import SlabPreset
-from SarcopeniaTraining.checkpoints import Checkpoints, provenance
+from SarcopeniaTraining.checkpoints import Checkpoints, claim_folder
 from SarcopeniaTraining.finetuning import Surroundings, Training, train
 from SarcopeniaTraining.networks import exportable
 from SarcopeniaTraining.phantom.slabs import OUTLINE, SlabPlan, SlabStore, slab_store
@@ -23,7 +21,6 @@ from SarcopeniaTraining.presets import DrawnPhantoms, FinetunePreset
 from SarcopeniaTraining.samples import DrawnSlabs, Samples
 from SarcopeniaTraining.schedule import Schedule
 
-RUN = "run.json"
 VALIDATED = 60
 """Held-out slabs that a checkpoint is scored on."""
 
@@ -98,33 +95,13 @@ def finetune(
     drawn = preset.drawn
     if drawn is None:
         raise InputError(f"preset {preset.name} draws no phantoms", "give a cohort, or a preset with `drawn`")
-    _claim(preset, out)
+    claim_folder(out, preset.to_mapping())
     train_store = slab_store(_plan(preset, drawn, drawn.train_seeds), cache / "train", jobs=jobs)
     held_out = slab_store(_plan(preset, drawn, drawn.validation_seeds), cache / "validation", jobs=jobs)
     training = Training.start(preset, device=device)
     samples = Samples(DrawnSlabs(train_store), preset.patch, training.seed)
     around = Surroundings(out, SlabValidation(held_out), tell)
     return train(training, samples, Schedule.of(preset, drawn.samples_per_epoch), around)
-
-
-def _claim(preset: FinetunePreset, out: Path) -> None:
-    """Make the folder this preset's; refuse another's."""
-    path = out / RUN
-    if path.is_file():
-        try:
-            held = json.loads(path.read_text("utf-8"))["preset"]
-        except (ValueError, KeyError):
-            raise OutputError(f"{RUN} in the folder is damaged", "give another --out") from None
-        mine = preset.to_mapping()
-        other = sorted(key for key in {*held, *mine} if held.get(key) != mine.get(key))
-        if other:
-            raise OutputError(
-                f"the folder holds another training (its preset differs in {', '.join(other)})",
-                "give another --out",
-            )
-        return
-    content = {"preset": preset.to_mapping(), "provenance": provenance()}
-    write_whole(path, json.dumps(content, indent=1).encode())
 
 
 def trained(preset: FinetunePreset, folder: Path) -> Training:

@@ -135,7 +135,7 @@ class PretrainPreset:
             "head": all(whole(n, 2) for n in asdict(self.head).values()),
             "learning_rate_per_sample": self.learning_rate_per_sample > 0 and self.gradient_norm > 0,
         }
-        require(self.name, "pretrain", checks)
+        require(self.name, "pretrain/small.json", checks)
         self._check_official_order()
         assert self.masking  # refuses blocks and crops that do not fit the network
 

@@ -100,7 +100,7 @@ class FinetunePreset:
         counts = (self.epochs, self.checkpoint_every, self.crops_per_case, self.batch)
         require(
             self.name,
-            "finetune",
+            "finetune/small.json",
             {
                 "network": isinstance(self.network, dict) and self.network.get("kind") in ("smit", "unet"),
                 "patch": len(self.patch) in (2, 3) and all(whole(n, 1) for n in self.patch),
@@ -140,8 +140,8 @@ class FinetunePreset:
         return mapping
 
 
-def require(name: str, kind: Kind, checks: Mapping[str, bool]) -> None:
-    """Refuse a preset whose fields, by name, are not all what they can be.
+def require(name: str, compare: str, checks: Mapping[str, bool]) -> None:
+    """Refuse a preset whose fields, by name, are not all what they can be; `compare`: as of `check_fields`.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def require(name: str, kind: Kind, checks: Mapping[str, bool]) -> None:
         if not good:
             raise ModelError(
                 f"preset {name} cannot be trained ({field})",
-                f"compare its fields with presets/{kind}/small.json",
+                f"compare its fields with presets/{compare}",
             )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from SarcopeniaAssessLib.errors import ModelError
-from SarcopeniaAssessLib.spine_unet import SPINE_KIND
-from SarcopeniaTraining.presets import check_fields, number, read_preset, whole
+from SarcopeniaAssessLib.spine_unet import SPINE_KIND, SpineUnetConfig
+from SarcopeniaTraining.presets import check_fields, number, read_preset, require, whole
+
+_EXAMPLE = "spine/l3-finder.json"
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,12 @@ class SpinePreset:
     start_from: str | None = None
 
     def __post_init__(self) -> None:
+        SpineUnetConfig.from_mapping({"channels": self.channels})  # refuses what no network has
         stride = 2 ** (len(self.channels) - 1)
+        seeds = (self.train_seeds, self.validation_seeds)
         checks = {
-            "crop": len(self.crop) == 3 and all(whole(n, 1) and n % stride == 0 for n in self.crop),
+            "crop": _wholes(self.crop, 3) and all(n >= 1 and n % stride == 0 for n in self.crop),
+            "train_seeds, validation_seeds": all(_wholes(each, 2) and each[1] >= 1 for each in seeds),
             "epochs, samples_per_epoch, batch": all(
                 whole(n, 1) for n in (self.epochs, self.samples_per_epoch, self.batch)
             ),
@@ -68,12 +72,7 @@ class SpinePreset:
             "average_decay": number(self.average_decay) and 0 <= self.average_decay < 1,
             "seed": whole(self.seed, 0),
         }
-        for field, good in checks.items():
-            if not good:
-                raise ModelError(
-                    f"preset {self.name} cannot be trained ({field})",
-                    "compare its fields with presets/spine/l3-finder.json",
-                )
+        require(self.name, _EXAMPLE, checks)
 
     @property
     def highest_learning_rate(self) -> float:
@@ -90,6 +89,11 @@ class SpinePreset:
         return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
 
 
+def _wholes(values: object, count: int) -> bool:
+    """Whether a field is a list of so many whole numbers from 0."""
+    return isinstance(values, tuple) and len(values) == count and all(whole(n, 0) for n in values)
+
+
 def load_spine_preset(name: str = "l3-finder") -> SpinePreset:
     """A shipped preset by name, or one from a JSON file of the same fields.
 
@@ -99,6 +103,6 @@ def load_spine_preset(name: str = "l3-finder") -> SpinePreset:
         There is none of that name, or its fields are not those of a preset.
     """
     values = read_preset("spine", name)
-    check_fields(SpinePreset, values, "the preset", "spine/l3-finder.json")
+    check_fields(SpinePreset, values, "the preset", _EXAMPLE)
     made: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     return SpinePreset(**made)

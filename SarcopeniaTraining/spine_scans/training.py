@@ -8,29 +8,30 @@ Stopped at any step, it goes on exactly: every crop is drawn from the preset's s
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.errors import OutputError, SarcopeniaError
-from SarcopeniaAssessLib.model_file import ModelEntry, read_entry, read_network, save_model, write_whole
+from SarcopeniaAssessLib.errors import SarcopeniaError
+from SarcopeniaAssessLib.model_file import ModelEntry, read_entry, read_network, save_model
+from SarcopeniaAssessLib.spine_grid import GRID_MM, HIGH_HU, LOW_HU
 from SarcopeniaAssessLib.spine_unet import SpineClass, SpineUnetConfig, build_spine_unet
-from SarcopeniaTraining.checkpoints import Checkpoints, DivergedError, provenance
+from SarcopeniaTraining.checkpoints import Checkpoints, DivergedError, claim_folder
+from SarcopeniaTraining.finetuning import LOG, SAVE_EVERY_S, Log
 from SarcopeniaTraining.schedule import Schedule, seed_word
 from SarcopeniaTraining.spine_scans.preset import SpinePreset, load_spine_preset
 from SarcopeniaTraining.spine_scans.samples import Crops, PhantomStore, draw_ahead
 
-SAVE_EVERY_S = 120.0
-LOG, RUN = "log.jsonl", "run.json"
+VALIDATED_EVERY = 4
+"""Epochs from one validation to the next."""
 
 
 @dataclass(eq=False)
@@ -41,6 +42,8 @@ class SpineTraining:
     ----------
     network, average:
         The learner, and the moving average of its weights and norms, which is what is kept.
+    losses:
+        Of each step of the epoch that is under way.
     """
 
     preset: SpinePreset
@@ -49,6 +52,7 @@ class SpineTraining:
     optimiser: Any
     step: int = 0
     seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
 
     @classmethod
     def start(cls, preset: SpinePreset) -> SpineTraining:
@@ -73,41 +77,44 @@ class SpineTraining:
     def state(self) -> dict[str, Any]:
         """Everything that `restore` needs to go on exactly."""
         parts = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser")}
-        return {**parts, "step": self.step, "seconds": self.seconds}
+        return {**parts, "step": self.step, "seconds": self.seconds, "losses": self.losses}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         for name in ("network", "average", "optimiser"):
             getattr(self, name).load_state_dict(state[name])
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds, self.losses = state["step"], state["seconds"], list(state["losses"])
 
-    def advance(self, crops: Crops, schedule: Schedule, loss: Callable[..., Any]) -> float:
-        """One step; returns its loss.
+    def advance(self, crops: Crops, schedule: Schedule, loss: Callable[..., Any]) -> None:
+        """One step.
 
         Raises
         ------
         DivergedError
-            The loss is no number.
+            The loss or its gradient is no number any more.
         """
         import torch
 
+        started = time.monotonic()
         for group in self.optimiser.param_groups:
             group["lr"] = schedule.learning_rate(self.step)
         drawn = [crops.sample(number) for number in schedule.numbers(self.step)]
         image = torch.from_numpy(np.stack([image for image, _ in drawn]))[:, None]
         truth = torch.from_numpy(np.stack([classes for _, classes in drawn]).astype(np.int64))[:, None]
         value = loss(self.network(image), truth)
-        if not math.isfinite(value.item()):
-            raise DivergedError(
-                f"the loss is no number at step {self.step}", "lower the preset's learning_rate"
-            )
         self.optimiser.zero_grad(set_to_none=True)
         value.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+        if not (math.isfinite(value.item()) and math.isfinite(norm.item())):
+            raise DivergedError(
+                f"step {self.step + 1} diverged (loss {value.item():g}, gradient {norm.item():g})",
+                "train again in another folder with a lower learning_rate",
+            )
         self.optimiser.step()
         self.average.update_parameters(self.network)
         self.step += 1
-        return float(value.item())
+        self.losses.append(float(value.item()))
+        self.seconds += time.monotonic() - started
 
     def kept(self) -> Any:
         """The averaged network in eval mode."""
@@ -122,9 +129,13 @@ def train_spine(
     Raises
     ------
     OutputError
-        The folder holds a training of another preset.
+        The folder holds a training of another preset, or cannot be written.
+    ModelError
+        Checkpoints are there, but damaged; the model to start from cannot be read.
+    DivergedError
+        The loss or its gradient is no number any more; the last good checkpoint stays.
     """
-    _claim(preset, out)
+    claim_folder(out, preset.to_mapping())
     checkpoints = Checkpoints(out)
     training = SpineTraining.start(preset)
     if (state := checkpoints.load(tell)) is not None:
@@ -138,7 +149,7 @@ def train_spine(
     drawing.start()
     try:
         with checkpoints.told_if_kept():
-            _run(training, Crops(store, preset.train_seeds, preset.crop, preset.seed, {}), checkpoints, tell)
+            _run(training, store, checkpoints, tell)
     finally:
         stop.set()
         drawing.join()
@@ -150,34 +161,32 @@ def _draw(store: PhantomStore, seeds: tuple[int, int], stop: Any, parent: int) -
 
 
 def _run(
-    training: SpineTraining, crops: Crops, checkpoints: Checkpoints, tell: Callable[[str], None]
+    training: SpineTraining, store: PhantomStore, checkpoints: Checkpoints, tell: Callable[[str], None]
 ) -> None:
     from monai.losses.dice import DiceCELoss
 
     preset = training.preset
     schedule = Schedule.of(preset, preset.samples_per_epoch)
     loss = DiceCELoss(include_background=False, to_onehot_y=True, softmax=True, batch=True, lambda_ce=2.0)
-    validation = Crops(crops.store, preset.validation_seeds, preset.crop, preset.seed + 1, {})
-    losses: list[float] = []
-    saved = started = time.monotonic()
-    before = training.seconds
+    crops = Crops(store, preset.train_seeds, preset.crop, preset.seed)
+    validation = Crops(store, preset.validation_seeds, preset.crop, preset.seed + 1)
+    log = Log(checkpoints.newest.parent / LOG, training.step)
+    saved = time.monotonic()
     while training.step < schedule.steps:
-        losses.append(training.advance(crops, schedule, loss))
-        training.seconds = before + time.monotonic() - started
-        ended = training.step % schedule.epoch_steps == 0
-        if ended:
-            scores = validate(training, validation) if schedule.epoch(training.step) % 4 == 0 else {}
-            line = {
-                "epoch": schedule.epoch(training.step),
-                "loss": round(float(np.mean(losses)), 4),
+        training.advance(crops, schedule, loss)
+        epoch, rest = divmod(training.step, schedule.epoch_steps)
+        if rest == 0:
+            figures = {
+                "epoch": epoch,
+                "step": training.step,
+                "loss": round(float(np.mean(training.losses)), 4),
                 "minutes": round(training.seconds / 60, 1),
-                **scores,
+                **(validate(training, validation) if epoch % VALIDATED_EVERY == 0 else {}),
             }
-            with (checkpoints.newest.parent / LOG).open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(line) + "\n")
-            tell(json.dumps(line))
-            losses = []
-        if ended or time.monotonic() - saved > SAVE_EVERY_S:
+            training.losses = []
+            log.add(figures)
+            tell("  ".join(f"{name} {figure:g}" for name, figure in figures.items()))
+        if rest == 0 or time.monotonic() - saved > SAVE_EVERY_S:
             checkpoints.save(training.state())
             saved = time.monotonic()
 
@@ -209,7 +218,7 @@ def export_spine(training: SpineTraining, out: Path) -> ModelEntry:
         name=preset.name,
         version="1",
         architecture=preset.architecture,
-        preprocessing={"grid_mm": 4.0, "hu_low": -200.0, "hu_high": 600.0},
+        preprocessing={"grid_mm": GRID_MM, "hu_low": LOW_HU, "hu_high": HIGH_HU},
         trained_on="procedural phantoms only; no patient data",
         licence="Apache-2.0; research use only",
         training={
@@ -222,23 +231,6 @@ def export_spine(training: SpineTraining, out: Path) -> ModelEntry:
         },
     )
     return save_model(out / f"{preset.name}.safetensors", training.kept().half(), entry)
-
-
-def _claim(preset: SpinePreset, out: Path) -> None:
-    """Make the folder this preset's; refuse another's."""
-    path = out / RUN
-    if path.is_file():
-        held = json.loads(path.read_text("utf-8"))["preset"]
-        mine = preset.to_mapping()
-        other = sorted(key for key in {*held, *mine} if held.get(key) != mine.get(key))
-        if other:
-            raise OutputError(
-                f"the folder holds another training (its preset differs in {', '.join(other)})",
-                "give another --out",
-            )
-        return
-    content = {"preset": preset.to_mapping(), "provenance": provenance()}
-    write_whole(path, json.dumps(content, indent=1).encode())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -95,7 +95,7 @@ def test_the_log_tells_losses_and_scores(whole_run):
 
 
 def test_a_folder_of_another_preset_is_refused_and_said_why(whole_run, cache):
-    with pytest.raises(OutputError, match="differs in learning_rate, seed"):
+    with pytest.raises(OutputError, match=r"differs in preset \(learning_rate, seed\)"):
         finetune(dataclasses.replace(TINY, seed=9, learning_rate=1.0), whole_run[1], cache=cache)
 
 

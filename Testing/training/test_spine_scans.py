@@ -97,12 +97,12 @@ def test_a_solid_has_its_volume_and_a_thin_rod_does_not_vanish():
 
 
 def test_a_crop_is_seen_as_the_network_sees_it_and_is_its_own_number(tmp_path, phantom):
-    crops = Crops(PhantomStore(tmp_path), (0, 2), (32, 24, 32), 5, {})
+    crops = Crops(PhantomStore(tmp_path), (0, 2), (32, 24, 32), 5)
     image, classes = crops.sample(3)
     assert image.shape == classes.shape == (32, 24, 32)
     assert image.dtype == np.float32
     assert -1 <= image.min() <= image.max() <= 1
-    again = Crops(PhantomStore(tmp_path), (0, 2), (32, 24, 32), 5, {}).sample(3)
+    again = Crops(PhantomStore(tmp_path), (0, 2), (32, 24, 32), 5).sample(3)
     assert (again[0] == image).all()
     assert (crops.sample(4)[0] != image).any()
     ends = [crop(phantom.hu, phantom.classes, (32, 24, 48), np.random.default_rng(n))[0] for n in range(30)]
@@ -156,7 +156,7 @@ def test_a_training_that_was_stopped_goes_on_exactly(smoke, tmp_path):
 def test_the_folder_of_another_training_is_refused(smoke, capsys):
     (smoke / "other.json").write_text(json.dumps({**SMOKE, "seed": 2}))
     assert main(["--preset", str(smoke / "other.json"), "--out", str(smoke / "run")]) == 2
-    assert "its preset differs in seed" in capsys.readouterr().err
+    assert "it differs in preset (seed)" in capsys.readouterr().err
     with pytest.raises(OutputError):
         train_spine(
             load_spine_preset(str(smoke / "other.json")), smoke / "run", cache=smoke, tell=lambda line: None
@@ -164,7 +164,18 @@ def test_the_folder_of_another_training_is_refused(smoke, capsys):
 
 
 @pytest.mark.parametrize(
-    "fault", [{"crop": [32, 24, 31]}, {"batch": 0}, {"learning_rate": -1}, {"depth": 3}], ids=str
+    "fault",
+    [
+        {"crop": [32, 24, 31]},
+        {"crop": 32},
+        {"batch": 0},
+        {"learning_rate": -1},
+        {"depth": 3},
+        {"channels": 16},
+        {"train_seeds": [0]},
+        {"validation_seeds": [0, 0]},
+    ],
+    ids=str,
 )
 def test_a_preset_that_cannot_be_is_refused(tmp_path, fault):
     (tmp_path / "bad.json").write_text(json.dumps({**SMOKE, **fault}))
