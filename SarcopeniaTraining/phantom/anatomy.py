@@ -4,9 +4,11 @@ Ranges follow docs/phantoms.md. Everything is a function of the depth under the 
 muscle ring* (a superellipse that encloses wall, rectus and back muscles) and of the direction.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from SarcopeniaTraining.phantom.painting import cut
 from SarcopeniaTraining.phantom.shapes import Along, Field, Wave, rotated, superellipse
@@ -30,7 +32,7 @@ class Warp:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Warp":
-        """Amplitude 2–7 mm, rotation ±6°, shift, left–right difference of up to ±12 %."""
+        """Amplitude 2–7 mm, rotation up to 8°, shift, left–right difference of up to 12 %."""
         waves = [Wave.random(rng, 70, 220) for _ in range(4)]
         return cls(
             x_of_y=waves[0],
@@ -117,7 +119,7 @@ class Person:
     vertebra_mm: tuple[float, float]
     period_mm: float
     warp: Warp
-    bend: "SpineBend"
+    bend: SpineBend
 
     @classmethod
     def random(cls, seed: int, *, sex: str | None = None, muscularity: float | None = None) -> "Person":
@@ -199,8 +201,15 @@ class RingCoordinates:
 
     def part(self, i: slice, j: slice) -> "RingCoordinates":
         """Rows i and columns j."""
+        return self._picked(lambda field: cut(field, i, j))
+
+    def row(self, where: NDArray[np.bool_]) -> "RingCoordinates":
+        """Those of the points of a canvas's row."""
+        return self._picked(lambda field: np.broadcast_to(field, where.shape)[where])
+
+    def _picked(self, pick: Callable[[Field], Field]) -> "RingCoordinates":
         fields = (self.x, self.y, self.z, self.depth, self.angle, self.side)
-        return RingCoordinates(*(cut(each, i, j) for each in fields))
+        return RingCoordinates(*(pick(field) for field in fields))
 
 
 def ring_coordinates(person: Person, x: Field, y: Field, z: Field) -> RingCoordinates:

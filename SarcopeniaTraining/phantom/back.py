@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
 from SarcopeniaTraining.phantom.painting import Canvas
@@ -99,6 +100,13 @@ def muscle_depth(muscle: BackMuscle, person: Person, ring: RingCoordinates) -> F
         superellipse(x, y, muscle.half_x * grow, muscle.half_y * grow, muscle.exponent)
         + np.float32(1.5) * lumps
     )
+
+
+def beside_spine(person: Person, ring: RingCoordinates) -> NDArray[np.bool_]:
+    """Where psoas and quadratus may lie, those of a bent spine too."""
+    y = ring.y - person.spine_y(ring.z)
+    near: NDArray[np.bool_] = (np.abs(ring.x) < 125) & (y > -80) & (y < 85)
+    return near
 
 
 def paint_back(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:

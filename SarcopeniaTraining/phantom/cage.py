@@ -1,7 +1,7 @@
 """The rib cage as geometry: where ribs, costal margin and the chest wall's layers lie.
 
 Heights follow the vertebrae: T12 three levels over L3, each rib fixed to its own vertebra, descending by
-40–50° at the side; cartilages of ribs 7–10 rise to the costal margin (Gray's Anatomy, thoracic wall).
+33–48° at the side; cartilages of ribs 7–10 rise to the costal margin (Gray's Anatomy, thoracic wall).
 """
 
 from dataclasses import dataclass
@@ -133,14 +133,15 @@ class Cage:
 
     def above_margin(self, angle: Field, z: Field) -> Field:
         """Height over the costal margin at this direction, mm (negative below it)."""
-        arch = [(rib.cartilage_deg, rib) for rib in self.ribs if rib.cartilage_deg < rib.end_deg]
-        arch = [(at, rib) for at, rib in arch if rib.number >= 7]
-        points = [(at, rib.end_z + rib.cartilage_rise * (rib.end_deg - at)) for at, rib in arch]
-        points += [(rib.end_deg, rib.end_z) for rib in self.ribs if rib.number >= 10]
-        points += [(0.0, points[-1][1]), (ROOT_DEG, self.ribs[0].root_z - 8), (180.0, self.ribs[0].root_z)]
-        top = max(points[: len(arch)], key=lambda point: point[1])[1]
-        points = sorted((at, top if at == 0 else height) for at, height in points)
-        at, height = zip(*points, strict=True)
+        arch = [
+            (rib.cartilage_deg, rib.end_z + rib.cartilage_rise * (rib.end_deg - rib.cartilage_deg))
+            for rib in self.ribs
+            if rib.number >= 7 and rib.cartilage_deg < rib.end_deg
+        ]
+        ends = [(rib.end_deg, rib.end_z) for rib in self.ribs if rib.number >= 10]
+        root_z = self.ribs[0].root_z
+        outer = [(0.0, max(height for _, height in arch)), (ROOT_DEG, root_z - 8), (180.0, root_z)]
+        at, height = zip(*sorted([*arch, *ends, *outer]), strict=True)
         margin = np.interp(angle, at, np.asarray(height) - RIB_HALF_MM[0]).astype(np.float32)
         above: Field = z - margin
         return above

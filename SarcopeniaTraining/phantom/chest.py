@@ -8,11 +8,10 @@ one row. Truth: the sheet between the ribs and what lies over them is muscle; ri
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
 from SarcopeniaTraining.phantom.cage import PLEURA_MM, RIB_HALF_MM, Cage, Rib
-from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.painting import Canvas, Points
 from SarcopeniaTraining.phantom.shapes import Field, Wave, smoothstep
 from SarcopeniaTraining.phantom.trunk import Wall, fatty_streaks, muscle_hu
 
@@ -39,37 +38,6 @@ def paint_latissimus(person: Person, canvas: Canvas, ring: RingCoordinates) -> N
     canvas.tint(fatty_streaks(person, canvas, 25) * share, np.float32(-90))
 
 
-def row_of(canvas: Canvas, where: NDArray[np.bool_]) -> Canvas:
-    """Some points of a canvas as a canvas of one axis (copies); `put_back` returns them."""
-    row = object.__new__(Canvas)
-    row.pixel_mm, row.complete, row.reach = canvas.pixel_mm, canvas.complete, canvas.reach
-    row.x, row.y, row.z = (np.broadcast_to(c, where.shape)[where] for c in (canvas.x, canvas.y, canvas.z))
-    row.hu, row.outline = canvas.hu[where], canvas.outline[where]
-    return row
-
-
-def put_back(canvas: Canvas, row: Canvas, where: NDArray[np.bool_]) -> None:
-    """Return a row's paint to its canvas."""
-    canvas.hu[where], canvas.outline[where] = row.hu, row.outline
-
-
-def ring_row(ring: RingCoordinates, where: NDArray[np.bool_]) -> RingCoordinates:
-    """The ring coordinates of the points of a row."""
-    return RingCoordinates(
-        *(
-            np.broadcast_to(field, where.shape)[where]
-            for field in (ring.x, ring.y, ring.z, ring.depth, ring.angle, ring.side)
-        )
-    )
-
-
-def beside_spine(person: Person, ring: RingCoordinates) -> NDArray[np.bool_]:
-    """Where psoas and quadratus may lie, those of a bent spine too."""
-    y = ring.y - person.spine_y(ring.z)
-    near: NDArray[np.bool_] = (np.abs(ring.x) < 125) & (y > -80) & (y < 85)
-    return near
-
-
 @dataclass(frozen=True, eq=False)
 class WallPoints:
     """Points near the chest wall, with their coordinates in it.
@@ -93,22 +61,22 @@ def paint_chest_wall(person: Person, canvas: Canvas, ring: RingCoordinates, cage
         return
     where = np.broadcast_to((ring.depth > -2.5) & (ring.z > cage.lowest_mm), canvas.hu.shape).copy()
     where &= np.broadcast_to((ring.depth < 70) | (ring.angle > 140), where.shape)
-    row, part = row_of(canvas, where), ring_row(ring, where)
+    part = ring.row(where)
     inward = cage.inward(part, wall, person.spine_y(part.z))
     near = (np.abs(inward) < 14) | (part.depth < 16)
     where[where] = near
-    row, part = row_of(canvas, where), ring_row(part, near)
+    part = part.row(near)
     points = WallPoints(part, inward[near], cage.above_margin(part.angle, part.z))
-    _paint_diaphragm(person, row, cage, points)
-    _paint_intercostals(person, row, cage, points)
-    _paint_cover(person, row, cage, points)
-    _paint_trapezius(person, row, cage, points)
-    for rib in cage.ribs:
-        _paint_rib(person, row, rib, points)
-    put_back(canvas, row, where)
+    with canvas.row(where) as row:
+        _paint_diaphragm(person, row, cage, points)
+        _paint_intercostals(person, row, cage, points)
+        _paint_cover(person, row, cage, points)
+        _paint_trapezius(person, row, cage, points)
+        for rib in cage.ribs:
+            _paint_rib(person, row, rib, points)
 
 
-def _paint_diaphragm(person: Person, row: Canvas, cage: Cage, at: WallPoints) -> None:
+def _paint_diaphragm(person: Person, row: Points, cage: Cage, at: WallPoints) -> None:
     """The costal part against the wall: looks like muscle, and no reader draws it."""
     rng = person.rng(41)
     thick = float(rng.uniform(0.8, 2.6) * person.growth())
@@ -118,7 +86,7 @@ def _paint_diaphragm(person: Person, row: Canvas, cage: Cage, at: WallPoints) ->
     row.blend(row.share(depth) * min(thick, 1.0), np.float32(person.muscle_hu), muscle=False)
 
 
-def _paint_intercostals(person: Person, row: Canvas, cage: Cage, at: WallPoints) -> None:
+def _paint_intercostals(person: Person, row: Points, cage: Cage, at: WallPoints) -> None:
     """One sheet from the margin up, thin behind where only the outer layer reaches, with a line of fat."""
     rng = person.rng(42)
     lumps = Wave.random(rng, 18, 60)(at.ring.angle * 2 + at.ring.z + 60 * at.ring.side)
@@ -141,7 +109,7 @@ def _paint_intercostals(person: Person, row: Canvas, cage: Cage, at: WallPoints)
     row.tint(share * np.maximum(line * fat, fatty_streaks(person, row, 44)), np.float32(-92))
 
 
-def _paint_cover(person: Person, row: Canvas, cage: Cage, at: WallPoints) -> None:
+def _paint_cover(person: Person, row: Points, cage: Cage, at: WallPoints) -> None:
     """External oblique with serratus anterior, serratus posterior inferior, and latissimus over the ribs."""
     ring = at.ring
     over = smoothstep((at.above + 14) / 20)
@@ -162,7 +130,7 @@ def _paint_cover(person: Person, row: Canvas, cage: Cage, at: WallPoints) -> Non
         row.tint(share * fatty_streaks(person, row, room + 1), np.float32(-90))
 
 
-def _paint_trapezius(person: Person, row: Canvas, cage: Cage, at: WallPoints) -> None:
+def _paint_trapezius(person: Person, row: Points, cage: Cage, at: WallPoints) -> None:
     """The lowest trapezius over the erector, a narrow sheet that widens upwards from T12, over fat."""
     rng = person.rng(49)
     ring = at.ring
@@ -176,7 +144,7 @@ def _paint_trapezius(person: Person, row: Canvas, cage: Cage, at: WallPoints) ->
     row.blend(row.share(lens) * strength, muscle_hu(person, row, 50), muscle=True)
 
 
-def _paint_rib(person: Person, row: Canvas, rib: Rib, at: WallPoints) -> None:
+def _paint_rib(person: Person, row: Points, rib: Rib, at: WallPoints) -> None:
     """A flattened tube, cortex around marrow; in front of its bone cartilage, calcified in the old."""
     rng = person.rng(51)
     ring = at.ring
@@ -190,26 +158,25 @@ def _paint_rib(person: Person, row: Canvas, rib: Rib, at: WallPoints) -> None:
     hit = np.abs(up) < 14
     if not hit.any():
         return
-    part = row_of(row, hit)
     up, angle, inward = up[hit], ring.angle[hit], at.inward[hit]
     u, v = up / np.float32(tall * size), (inward - tilt * up) / np.float32(thick * size)
     round_depth = (1 - np.sqrt(u**2 + v**2)) * np.float32(thick * size)
     bone = np.minimum(round_depth, (angle - np.float32(rib.end_deg)) * np.float32(2))
     bone = np.minimum(bone, np.abs(ring.x[hit]) - np.float32(22))
     depth = bone
-    if rib.cartilage_deg < rib.end_deg:
-        front = np.minimum(np.float32(rib.end_deg) - angle, angle - np.float32(rib.cartilage_deg)) * 2
-        front = np.minimum(round_depth + np.float32(0.8), front + np.float32(1))
-        part.paint(front, soft, muscle=False)
-        _calcify(person, part, front, rng)
-        depth = np.maximum(bone, front)
-    part.paint(bone, cortex, muscle=False)
-    part.paint(bone - shell, marrow, muscle=False)
-    part.exclude(depth + np.float32(RIM_MM))
-    put_back(row, part, hit)
+    with row.row(hit) as part:
+        if rib.cartilage_deg < rib.end_deg:
+            front = np.minimum(np.float32(rib.end_deg) - angle, angle - np.float32(rib.cartilage_deg)) * 2
+            front = np.minimum(round_depth + np.float32(0.8), front + np.float32(1))
+            part.paint(front, soft, muscle=False)
+            _calcify(person, part, front, rng)
+            depth = np.maximum(bone, front)
+        part.paint(bone, cortex, muscle=False)
+        part.paint(bone - shell, marrow, muscle=False)
+        part.exclude(depth + np.float32(RIM_MM))
 
 
-def _calcify(person: Person, part: Canvas, front: Field, rng: np.random.Generator) -> None:
+def _calcify(person: Person, part: Points, front: Field, rng: np.random.Generator) -> None:
     """Lime in costal cartilage: along the rim in men, in its middle in women, more with age."""
     much = np.clip((person.age_years - 40) / 45, 0, 1) * rng.uniform(0, 1)
     waves = [Wave.random(rng, 6, 25) for _ in range(2)]

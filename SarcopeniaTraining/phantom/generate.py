@@ -12,10 +12,9 @@ from SarcopeniaTraining.phantom.back import paint_back, paint_midline_ligament, 
 from SarcopeniaTraining.phantom.cage import Cage, WallUnderRibs
 from SarcopeniaTraining.phantom.chest import paint_chest_wall, paint_latissimus
 from SarcopeniaTraining.phantom.lungs import paint_chest_cavity
-from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.painting import BODY_HU, Canvas
 from SarcopeniaTraining.phantom.pelvis import paint_pelvis, paint_sacrum
 from SarcopeniaTraining.phantom.scanner import Scanner, expose
-from SarcopeniaTraining.phantom.shapes import Field
 from SarcopeniaTraining.phantom.surroundings import paint_table
 from SarcopeniaTraining.phantom.trunk import (
     Wall,
@@ -192,7 +191,7 @@ def paint(person: Person, grid: Grid) -> Canvas:
     """Paint a person on a grid whose slices lie along k."""
     x, y, z = grid.coordinates()
     u, v = person.warp(x, y, z)
-    canvas = Canvas(u, v, z, grid.pixel_mm)
+    canvas = Canvas.of_air(u, v, z, grid.pixel_mm)
     paint_layers(person, canvas)
     return canvas
 
@@ -218,20 +217,13 @@ def paint_layers(person: Person, canvas: Canvas) -> None:
     paint_sacrum(person, canvas, ring)
 
 
-def in_world(canvas: Canvas, coordinates_mm: tuple[Field, Field, Field]) -> Canvas:
-    """The same HU and outline (shared) under the scanner's coordinates: what lies outside does not bend."""
-    world = Canvas(*coordinates_mm, canvas.pixel_mm, canvas.complete)
-    world.hu, world.outline = canvas.hu, canvas.outline
-    return world
-
-
 def phantom(person: Person, grid: Grid, scanner: Scanner | None = None) -> Phantom:
     """Draw and scan one person on a grid; the same arguments give the same voxels."""
     scanner = scanner or Scanner.random(person.seed)
     canvas = paint(person, grid)
     if scanner.table:
-        world = in_world(canvas, grid.coordinates())
-        body = np.broadcast_to(world.y, world.hu.shape)[world.hu > -300]
+        world = canvas.under(*grid.coordinates())  # what lies outside the body does not bend with it
+        body = np.broadcast_to(world.y, world.hu.shape)[world.hu > BODY_HU]
         if body.size:
             paint_table(world, float(body.min()), person.seed)
     clean, hu = expose(canvas.hu, scanner, grid.in_plane_mm, person.seed)

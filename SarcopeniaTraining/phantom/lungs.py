@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
-from SarcopeniaTraining.phantom.back import back_muscles, muscle_depth
+from SarcopeniaTraining.phantom.back import back_muscles, beside_spine, muscle_depth
 from SarcopeniaTraining.phantom.cage import PLEURA_MM, Cage
-from SarcopeniaTraining.phantom.chest import beside_spine, put_back, ring_row, row_of
-from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.painting import Canvas, Points
 from SarcopeniaTraining.phantom.shapes import Field, Grain, Wave, ellipsoid, rotated, smoothstep, superellipse
 from SarcopeniaTraining.phantom.trunk import Wall, muscle_hu
 
@@ -73,16 +72,16 @@ def paint_chest_cavity(person: Person, canvas: Canvas, ring: RingCoordinates, ca
     _clear_quadratus(person, canvas, ring, cage)
     _clear_erector(person, canvas, ring, cage, wall)
     where = np.broadcast_to(ring.depth > 1, canvas.hu.shape).copy()
-    row, part = row_of(canvas, where), ring_row(ring, where)
+    part = ring.row(where)
     inner = cage.inward(part, wall, person.spine_y(part.z)) - np.float32(cage.intercostal_mm / 2 + PLEURA_MM)
-    within = inner > -2 * row.pixel_mm
+    within = inner > -2 * canvas.pixel_mm
     where[where] = within
-    row, part, inner = row_of(canvas, where), ring_row(part, within), inner[within]
-    _paint_stomach(person, row, part, inner)
-    _paint_lungs(person, row, part, inner)
-    _paint_heart(person, row, part, inner)
-    _paint_crura(person, row, part)
-    put_back(canvas, row, where)
+    part, inner = part.row(within), inner[within]
+    with canvas.row(where) as row:
+        _paint_stomach(person, row, part, inner)
+        _paint_lungs(person, row, part, inner)
+        _paint_heart(person, row, part, inner)
+        _paint_crura(person, row, part)
 
 
 def _clear_quadratus(person: Person, canvas: Canvas, ring: RingCoordinates, cage: Cage) -> None:
@@ -90,31 +89,31 @@ def _clear_quadratus(person: Person, canvas: Canvas, ring: RingCoordinates, cage
     if float(ring.z.max()) < min(2.3 * person.period_mm, cage.lowest_mm):
         return
     psoas, quadratus = back_muscles(person)[:2]
-    where = np.broadcast_to(beside_spine(person, ring), canvas.hu.shape).copy()
-    row, part = row_of(canvas, where), ring_row(ring, where)
+    where = np.broadcast_to(beside_spine(person, ring), canvas.hu.shape)
+    part = ring.row(where)
     twelfth, spine = cage.ribs[0].height(part.angle, part.side)[0], person.on_spine(part)
-    for muscle, height in ((quadratus, twelfth - 18), (psoas, np.float32(2.3 * person.period_mm))):
-        gone = smoothstep((part.z - height) / 12)
-        depth = muscle_depth(muscle, person, spine) + np.float32(muscle.halo_mm)
-        row.blend(row.share(depth) * gone, np.float32(-100), muscle=False)
-    put_back(canvas, row, where)
+    with canvas.row(where) as row:
+        for muscle, height in ((quadratus, twelfth - 18), (psoas, np.float32(2.3 * person.period_mm))):
+            gone = smoothstep((part.z - height) / 12)
+            depth = muscle_depth(muscle, person, spine) + np.float32(muscle.halo_mm)
+            row.blend(row.share(depth) * gone, np.float32(-100), muscle=False)
 
 
 def _clear_erector(person: Person, canvas: Canvas, ring: RingCoordinates, cage: Cage, wall: Wall) -> None:
     """Above the twelfth rib no erector lies in front of the ribs."""
     if float(ring.z.max()) < cage.lowest_mm:
         return
-    where = np.broadcast_to((ring.angle > 115) & (ring.depth > 5), canvas.hu.shape).copy()
-    row, part = row_of(canvas, where), ring_row(ring, where)
+    where = np.broadcast_to((ring.angle > 115) & (ring.depth > 5), canvas.hu.shape)
+    part = ring.row(where)
     ahead = cage.inward(part, wall, person.spine_y(part.z))
     ahead = np.minimum(ahead, np.abs(part.x) - np.float32(25))
     depth = muscle_depth(back_muscles(person)[-1], person, person.on_spine(part)) + 2
     gone = smoothstep(cage.above_margin(part.angle, part.z) / 15)
-    row.blend(row.share(np.minimum(depth, ahead)) * gone, np.float32(-100), muscle=False)
-    put_back(canvas, row, where)
+    with canvas.row(where) as row:
+        row.blend(row.share(np.minimum(depth, ahead)) * gone, np.float32(-100), muscle=False)
 
 
-def _paint_stomach(person: Person, row: Canvas, ring: RingCoordinates, inner: Field) -> None:
+def _paint_stomach(person: Person, row: Points, ring: RingCoordinates, inner: Field) -> None:
     """A bag under the left dome: wall, fluid or food, and gas in front where the patient lies on the back."""
     rng = person.rng(54)
     a, b, p = person.half_width_mm.mean, person.half_depth_mm.mean, person.period_mm
@@ -131,18 +130,17 @@ def _paint_stomach(person: Person, row: Canvas, ring: RingCoordinates, inner: Fi
     u, v = ring.x - np.float32(x) - np.float32(lean[0]) * dz, ring.y - np.float32(y)
     v = v - np.float32(lean[1]) * dz
     near = np.maximum(np.abs(u), np.abs(v)) < max(radii[:2]) + 4 + 4 * row.pixel_mm
-    part = row_of(row, near)
     u, v = rotated(u[near], v[near], tilt)
     folds = 2 * Wave.random(rng, 22, 70)(u) * Wave.random(rng, 22, 70)(v)
     depth = np.minimum(ellipsoid(u, v, dz[near], radii) + folds, inner[near] - np.float32(2))
-    part.paint(depth, np.float32(hu), muscle=False)
     content = depth - np.float32(thick)
-    part.paint(content, np.float32(fluid), muscle=False)
-    part.paint(np.minimum(content, part.y - np.float32(y + level)), np.float32(-960), muscle=False)
-    put_back(row, part, near)
+    with row.row(near) as part:
+        part.paint(depth, np.float32(hu), muscle=False)
+        part.paint(content, np.float32(fluid), muscle=False)
+        part.paint(np.minimum(content, part.y - np.float32(y + level)), np.float32(-960), muscle=False)
 
 
-def _paint_lungs(person: Person, row: Canvas, ring: RingCoordinates, inner: Field) -> None:
+def _paint_lungs(person: Person, row: Points, ring: RingCoordinates, inner: Field) -> None:
     """Diaphragm, lung with vessels; atelectasis in one of three, an effusion in one of nine."""
     rng = person.rng(55)
     recess = Recess.random(person)
@@ -172,16 +170,15 @@ def _paint_lungs(person: Person, row: Canvas, ring: RingCoordinates, inner: Fiel
         row.blend(row.share(water) * there, np.float32(rng.uniform(0, 25)), muscle=False)
 
 
-def _paint_vessels(row: Canvas, depth: Field, trees: Grain) -> None:
+def _paint_vessels(row: Points, depth: Field, trees: Grain) -> None:
     """Bright spots and short lines, none within 3 mm of the pleura."""
     within = depth > 1
-    lung = row_of(row, within)
-    share = lung.share(depth[within] - 3) * np.clip(trees(lung.x, lung.y, lung.z) * 3 - 5, 0, 0.95)
-    lung.tint(share, np.float32(20))
-    put_back(row, lung, within)
+    with row.row(within) as lung:
+        share = lung.share(depth[within] - 3) * np.clip(trees(lung.x, lung.y, lung.z) * 3 - 5, 0, 0.95)
+        lung.tint(share, np.float32(20))
 
 
-def _paint_heart(person: Person, row: Canvas, ring: RingCoordinates, inner: Field) -> None:
+def _paint_heart(person: Person, row: Points, ring: RingCoordinates, inner: Field) -> None:
     """The heart's lowest part in its fat, from about T10 upwards, and the gullet before the aorta."""
     rng = person.rng(56)
     b, p = person.half_depth_mm.mean, person.period_mm
@@ -200,15 +197,15 @@ def _paint_heart(person: Person, row: Canvas, ring: RingCoordinates, inner: Fiel
     row.paint(gullet, np.float32(rng.uniform(25, 60)), muscle=False)
 
 
-def _paint_crura(person: Person, row: Canvas, ring: RingCoordinates) -> None:
+def _paint_crura(person: Person, row: Points, ring: RingCoordinates) -> None:
     """Two plates on the front of the vertebrae, thick at T12, tendons at L2 or L3."""
     rng = person.rng(57)
     vx, vy = person.vertebra_mm
     p = person.period_mm
     near = (np.abs(ring.x) < 95) & (np.abs(ring.y - person.spine_y(ring.z)) < 75)
-    whole, row, ring = row, row_of(row, near), person.on_spine(ring_row(ring, near))
+    ring = person.on_spine(ring.row(near))
     y = ring.y - person.spine_y(ring.z)
-    hu = muscle_hu(person, row, 58)
+    plates = []
     for side in (1, -1):
         thick = np.float32(rng.uniform(4, 9) * person.growth() * (1.0 if side > 0 else 0.85))
         end = rng.uniform(0.1, 1.2) * p
@@ -222,5 +219,8 @@ def _paint_crura(person: Person, row: Canvas, ring: RingCoordinates) -> None:
         across = v * np.float32(np.sin(at)) - u * np.float32(np.cos(at))
         across = across - 4 * smoothstep((ring.z - 2 * p) / p)  # higher up they close in before the aorta
         depth = superellipse(across, away, long, np.maximum(size, 0.3), 2.0)
-        row.blend(row.share(depth) * smoothstep((size - 0.6) / 0.8), hu, muscle=False)
-    put_back(whole, row, near)
+        plates.append((depth, smoothstep((size - 0.6) / 0.8)))
+    with row.row(near) as part:
+        hu = muscle_hu(person, part, 58)
+        for depth, strength in plates:
+            part.blend(part.share(depth) * strength, hu, muscle=False)

@@ -5,7 +5,9 @@ borders carry partial volume without rendering at a higher resolution, and the t
 pixel inside the muscle outlines) is laid by the same rule.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,46 +15,35 @@ from numpy.typing import NDArray
 from SarcopeniaTraining.phantom.shapes import Field, Number
 
 LEAN_MM = 45.0
+BODY_HU = -300.0
+"""What is denser is body, or lies around it; what is not is air."""
 
 Reach = tuple[tuple[Field, Field], tuple[Field, Field]]
 """Least and greatest x of each i, y of each j."""
 
 
 @dataclass
-class Canvas:
-    """HU and muscle share of a grid of points, painted from back to front.
+class Points:
+    """HU and muscle share of points, painted from back to front.
 
     Attributes
     ----------
     x, y, z:
-        Coordinates in mm (right, anterior, superior), broadcasting to `shape`.
+        Coordinates in mm (right, anterior, superior), broadcasting to the shape of `hu`.
     pixel_mm:
         Width over which a border is blended.
-    complete:
-        Draw every structure's random numbers and paint it wherever it reaches, so that what lies at a
-        point does not depend on the canvas around it and blocks of one volume agree. A training slab
-        is not complete: it leaves out what it does not meet, with the random numbers that go with it.
     hu:
-        (i, j, k) float32.
+        (i, j, k), or (n,) for a row of points, float32.
     outline:
-        (i, j, k) float32, share of the pixel inside a muscle's outline, fat streaks included.
+        Of the same shape, float32: share of the pixel inside a muscle's outline, fat streaks included.
     """
 
     x: Field
     y: Field
     z: Field
     pixel_mm: float
-    complete: bool = False
-    hu: NDArray[np.float32] = field(init=False)
-    outline: NDArray[np.float32] = field(init=False)
-    reach: Reach = field(init=False, repr=False)
-    """Where `near` looks; of a block, that of its whole volume."""
-
-    def __post_init__(self) -> None:
-        shape = np.broadcast_shapes(self.x.shape, self.y.shape, self.z.shape)
-        self.hu = np.full(shape, -1000, np.float32)
-        self.outline = np.zeros(shape, np.float32)
-        self.reach = reach_of(self.x, self.y)
+    hu: NDArray[np.float32]
+    outline: NDArray[np.float32]
 
     def share(self, depth: Field) -> Field:
         """Part of each pixel inside a shape of this depth, 0…1."""
@@ -75,6 +66,55 @@ class Canvas:
     def exclude(self, depth: Field) -> None:
         """Take a region out of the muscle outline without changing its HU (partial-volume rims)."""
         self.outline *= 1 - self.share(depth)
+
+    def under(self, x: Field, y: Field, z: Field) -> "Points":
+        """The same HU and outline (shared) under other coordinates in mm."""
+        return Points(x, y, z, self.pixel_mm, self.hu, self.outline)
+
+    @contextmanager
+    def row(self, where: NDArray[np.bool_]) -> Iterator["Points"]:
+        """Some of the points, as a row (n,) of copies to paint on; at the end its paint is put back here.
+
+        `where` has the shape of `hu`.
+        """
+        x, y, z = (np.broadcast_to(c, where.shape)[where] for c in (self.x, self.y, self.z))
+        row = Points(x, y, z, self.pixel_mm, self.hu[where], self.outline[where])
+        yield row
+        self.hu[where], self.outline[where] = row.hu, row.outline
+
+
+@dataclass
+class Canvas(Points):
+    """A grid of points (i, j, k) that knows which of its parts are near a place.
+
+    Attributes
+    ----------
+    reach:
+        Where `near` looks; of a block, that of its whole volume.
+    complete:
+        Draw every structure's random numbers and paint it wherever it reaches, so that what lies at a
+        point does not depend on the canvas around it and blocks of one volume agree. A training slab
+        is not complete: it leaves out what it does not meet, with the random numbers that go with it.
+    """
+
+    reach: Reach
+    complete: bool = False
+
+    @classmethod
+    def of_air(
+        cls,
+        x: Field,
+        y: Field,
+        z: Field,
+        pixel_mm: float,
+        *,
+        complete: bool = False,
+        reach: Reach | None = None,
+    ) -> "Canvas":
+        """A canvas on which nothing is painted yet; `reach` is its own where none is given."""
+        shape = np.broadcast_shapes(x.shape, y.shape, z.shape)
+        hu, outline = np.full(shape, -1000, np.float32), np.zeros(shape, np.float32)
+        return cls(x, y, z, pixel_mm, hu, outline, reach or reach_of(x, y), complete)
 
     def misses(self, distance: Field, limit_mm: float) -> bool:
         """Whether a structure may be left out because no point is within `limit_mm` of it."""
@@ -104,11 +144,10 @@ class Canvas:
 
     def part(self, i: slice, j: slice) -> "Canvas":
         """Rows i and columns j: views, so that painting on them paints here."""
-        part = object.__new__(Canvas)
-        part.pixel_mm, part.complete = self.pixel_mm, self.complete
-        part.x, part.y, part.z = (cut(c, i, j) for c in (self.x, self.y, self.z))
-        part.hu, part.outline = self.hu[i, j], self.outline[i, j]
-        return part
+        x, y, z = (cut(c, i, j) for c in (self.x, self.y, self.z))
+        (left, right), (behind, ahead) = self.reach
+        reach = (left[i], right[i]), (behind[j], ahead[j])
+        return Canvas(x, y, z, self.pixel_mm, self.hu[i, j], self.outline[i, j], reach, self.complete)
 
 
 def reach_of(x: Field, y: Field) -> Reach:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
-from SarcopeniaTraining.phantom.back import back_muscles, muscle_depth
-from SarcopeniaTraining.phantom.chest import beside_spine, put_back, ring_row, row_of
-from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.back import back_muscles, beside_spine, muscle_depth
+from SarcopeniaTraining.phantom.painting import Canvas, Points
 from SarcopeniaTraining.phantom.shapes import Field, Wave, smoothstep, superellipse
 from SarcopeniaTraining.phantom.trunk import Wall, fatty_streaks, muscle_hu
 
@@ -94,27 +93,23 @@ def paint_pelvis(person: Person, canvas: Canvas, ring: RingCoordinates, wall: Wa
     if float(ring.z.min()) > max(pelvis.crest_z + 20, -1.5 * person.period_mm):
         return
     _move_psoas(person, canvas, ring, pelvis)
-    where = np.broadcast_to((ring.depth > -1) & (ring.depth < 90) & (ring.angle > 45), canvas.hu.shape).copy()
-    row, part = row_of(canvas, where), ring_row(ring, where)
-    at = _wing_points(pelvis, part)
-    _clear_trunk(person, row, at, wall)
-    _paint_iliacus(person, row, at, pelvis)
-    _paint_gluteals(person, row, at, pelvis)
-    _paint_wing(person, row, at)
-    put_back(canvas, row, where)
+    where = np.broadcast_to((ring.depth > -1) & (ring.depth < 90) & (ring.angle > 45), canvas.hu.shape)
+    at = _wing_points(pelvis, ring.row(where))
+    with canvas.row(where) as row:
+        _clear_trunk(row, at, wall)
+        _paint_iliacus(person, row, at, pelvis)
+        _paint_gluteals(person, row, at, pelvis)
+        _paint_wing(person, row, at)
 
 
 def _move_psoas(person: Person, canvas: Canvas, ring: RingCoordinates, pelvis: Pelvis) -> None:
     """Psoas leaves the vertebrae for the iliacus, and quadratus ends at the crest."""
     rng = person.rng(61)
     psoas, quadratus = back_muscles(person)[:2]
-    where = np.broadcast_to(beside_spine(person, ring), canvas.hu.shape).copy()
-    row, ring = row_of(canvas, where), person.on_spine(ring_row(ring, where))
+    where = np.broadcast_to(beside_spine(person, ring), canvas.hu.shape)
+    ring = person.on_spine(ring.row(where))
     below = np.float32(-1.6 * person.period_mm) - ring.z
     moved, gone = smoothstep(below / 12), smoothstep((np.float32(pelvis.crest_z - 8) - ring.z) / 12)
-    for muscle, fade in ((quadratus, gone), (psoas, moved)):
-        depth = muscle_depth(muscle, person, ring) + np.float32(muscle.halo_mm)
-        row.blend(row.share(depth) * fade, np.float32(-100), muscle=False)
     down = np.clip(below, 0, 90)
     out, ahead = down * np.float32(rng.uniform(0.35, 0.6)), down * np.float32(rng.uniform(0.1, 0.4))
     shifted = replace(
@@ -123,15 +118,18 @@ def _move_psoas(person: Person, canvas: Canvas, ring: RingCoordinates, pelvis: P
         y=ring.y - ahead,
         z=np.maximum(ring.z, np.float32(-1.6 * person.period_mm)),
     )
-    depth = muscle_depth(psoas, person, shifted)
-    row.blend(row.share(depth + np.float32(psoas.halo_mm)) * moved, np.float32(-100), muscle=False)
-    row.blend(row.share(depth) * moved, muscle_hu(person, row, psoas.room), muscle=True)
-    streaks = fatty_streaks(person, row, psoas.room + 1)
-    row.tint(row.share(depth) * moved * streaks, np.float32(-95))
-    put_back(canvas, row, where)
+    with canvas.row(where) as row:
+        for muscle, fade in ((quadratus, gone), (psoas, moved)):
+            depth = muscle_depth(muscle, person, ring) + np.float32(muscle.halo_mm)
+            row.blend(row.share(depth) * fade, np.float32(-100), muscle=False)
+        depth = muscle_depth(psoas, person, shifted)
+        row.blend(row.share(depth + np.float32(psoas.halo_mm)) * moved, np.float32(-100), muscle=False)
+        row.blend(row.share(depth) * moved, muscle_hu(person, row, psoas.room), muscle=True)
+        streaks = fatty_streaks(person, row, psoas.room + 1)
+        row.tint(row.share(depth) * moved * streaks, np.float32(-95))
 
 
-def _clear_trunk(person: Person, row: Canvas, at: WingPoints, wall: Wall) -> None:
+def _clear_trunk(row: Points, at: WingPoints, wall: Wall) -> None:
     """The abdominal wall and the erector end at the crest: fat on the wing's outer face, and just inside."""
     ring = at.ring
     under = at.below - 4
@@ -143,7 +141,7 @@ def _clear_trunk(person: Person, row: Canvas, at: WingPoints, wall: Wall) -> Non
     row.paint(np.minimum(inside, (150 - ring.angle) * 2), np.float32(-102), muscle=False)
 
 
-def _paint_iliacus(person: Person, row: Canvas, at: WingPoints, pelvis: Pelvis) -> None:
+def _paint_iliacus(person: Person, row: Points, at: WingPoints, pelvis: Pelvis) -> None:
     """Fills the iliac fossa, thickest in its middle, from a little below the crest."""
     profile = smoothstep((at.ring.angle - 58) / 22) * smoothstep((146 - at.ring.angle) / 26)
     thick = np.float32(pelvis.iliacus_mm) * profile * smoothstep((at.below - 4) / 50)
@@ -156,7 +154,7 @@ def _paint_iliacus(person: Person, row: Canvas, at: WingPoints, pelvis: Pelvis) 
     row.tint(share * fatty_streaks(person, row, 63), np.float32(-92))
 
 
-def _paint_gluteals(person: Person, row: Canvas, at: WingPoints, pelvis: Pelvis) -> None:
+def _paint_gluteals(person: Person, row: Points, at: WingPoints, pelvis: Pelvis) -> None:
     """Medius (with minimus) on the wing's outer face, maximus behind, over it and under the fat."""
     rng = person.rng(64)
     ring, face = at.ring, -at.inside - at.half
@@ -179,14 +177,14 @@ def _paint_gluteals(person: Person, row: Canvas, at: WingPoints, pelvis: Pelvis)
     _lay(person, row, lens, strength, 67)
 
 
-def _lay(person: Person, row: Canvas, depth: Field, strength: Field, room: int) -> None:
+def _lay(person: Person, row: Points, depth: Field, strength: Field, room: int) -> None:
     """Muscle with its streaks of fat."""
     share = row.share(depth) * strength
     row.blend(share, muscle_hu(person, row, room), muscle=True)
     row.tint(share * fatty_streaks(person, row, room + 1, more=0.1), np.float32(-92))
 
 
-def _paint_wing(person: Person, row: Canvas, at: WingPoints) -> None:
+def _paint_wing(person: Person, row: Points, at: WingPoints) -> None:
     """Cortex around marrow; where it is thin the two cortices meet."""
     rng = person.rng(69)
     depth = np.minimum(at.half - np.abs(at.inside), at.below * np.float32(0.8))
@@ -202,8 +200,8 @@ def paint_sacrum(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:
     pelvis = Pelvis.random(person)
     if float(ring.z.min()) > pelvis.sacrum_z + 8 + canvas.pixel_mm:
         return
-    where = np.broadcast_to((ring.depth > -2) & (ring.angle > 70), canvas.hu.shape).copy()
-    row, part = row_of(canvas, where), ring_row(ring, where)
+    where = np.broadcast_to((ring.depth > -2) & (ring.angle > 70), canvas.hu.shape)
+    part = ring.row(where)
     rng = person.rng(71)
     at, spine = _wing_points(pelvis, part), person.on_spine(part)
     down = np.clip(np.float32(pelvis.sacrum_z) - spine.z, 0, 90)
@@ -216,23 +214,21 @@ def paint_sacrum(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:
     joint = np.where(at.below > 0, at.inside - at.half - np.float32(rng.uniform(1, 2.5)), np.float32(99))
     joint = np.minimum(joint, np.where(part.angle > 100, np.float32(99), at.inside - 12))
     bone = np.minimum(np.maximum(body, np.minimum(wing, joint)), np.float32(pelvis.sacrum_z) - spine.z + 2)
-    grain = 35 * Wave.random(rng, 3, 9, 5)(row.x + 0.5 * row.y) * Wave.random(rng, 3, 9, 5)(row.y + row.z)
     ahead = superellipse(x, spine.y - person.spine_y(spine.z), vx + 2.5, vy + 2.5, 2.5)
     ahead = np.minimum(ahead, np.float32(pelvis.sacrum_z) - spine.z)
-    row.paint(ahead, np.float32(-98), muscle=False)
-    row.paint(bone + 1, np.float32(-60), muscle=False)
-    row.paint(bone, np.float32(rng.uniform(280, 600)), muscle=False)
-    row.paint(bone - np.float32(1.6), np.float32(rng.uniform(20, 180)) + grain, muscle=False)
     canal = superellipse(x, y + np.float32(vy + 8), np.float32(12) * small, np.float32(6.5) * small, 2.0)
     canal = np.minimum(canal, bone + 4)
-    row.paint(canal, np.float32(rng.uniform(-40, 25)), muscle=False)
     step = np.float32(0.8 * person.period_mm)
     within = down - step * (np.floor(down / step) + np.float32(0.5))
-    hole = np.minimum(
-        superellipse(x - np.float32(0.85 * vx), y + np.float32(vy * 0.75), 5.5, 7.0, 2.0), bone + 3
-    )
-    hole = np.minimum(hole, 7 - np.abs(within))
-    row.paint(hole, np.float32(-80), muscle=False)
-    row.paint(hole - 2.5, np.float32(25), muscle=False)
-    row.exclude(np.maximum(bone, canal) + np.float32(1.2))
-    put_back(canvas, row, where)
+    hole = superellipse(x - np.float32(0.85 * vx), y + np.float32(vy * 0.75), 5.5, 7.0, 2.0)
+    hole = np.minimum(np.minimum(hole, bone + 3), 7 - np.abs(within))
+    with canvas.row(where) as row:
+        grain = Wave.random(rng, 3, 9, 5)(row.x + 0.5 * row.y) * Wave.random(rng, 3, 9, 5)(row.y + row.z)
+        row.paint(ahead, np.float32(-98), muscle=False)
+        row.paint(bone + 1, np.float32(-60), muscle=False)
+        row.paint(bone, np.float32(rng.uniform(280, 600)), muscle=False)
+        row.paint(bone - np.float32(1.6), np.float32(rng.uniform(20, 180)) + 35 * grain, muscle=False)
+        row.paint(canal, np.float32(rng.uniform(-40, 25)), muscle=False)
+        row.paint(hole, np.float32(-80), muscle=False)
+        row.paint(hole - 2.5, np.float32(25), muscle=False)
+        row.exclude(np.maximum(bone, canal) + np.float32(1.2))

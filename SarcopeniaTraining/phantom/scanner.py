@@ -27,6 +27,10 @@ class Scanner:
         Correlation length of the noise (a soft kernel has a coarse grain).
     middle_noise:
         How much of the noise follows the tissue a ray has crossed, 0…1: more in the middle of a large body.
+    hu_scale:
+        Factor of HU over air: what a calibration is out by.
+    table:
+        Whether a couch lies under the body.
     streaks_hu:
         Noise that runs from side to side, as behind hips, arms and in obese people.
     shadow_hu:

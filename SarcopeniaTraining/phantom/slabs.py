@@ -18,7 +18,7 @@ from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.machine import workers
 from SarcopeniaTraining.phantom.anatomy import Person
 from SarcopeniaTraining.phantom.generate import Grid, paint_layers
-from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.painting import Canvas, Points
 from SarcopeniaTraining.phantom.scanner import Scanner, expose
 from SarcopeniaTraining.phantom.surroundings import surround
 
@@ -101,28 +101,25 @@ def scanned_slab(
     heights = np.concatenate(
         [z[..., :middle], z[..., middle : middle + 1] + over, z[..., middle + 1 :]], axis=-1
     )
-    painted = Canvas(*person.warp(x, y, heights), heights, grid.pixel_mm)
+    painted = Canvas.of_air(*person.warp(x, y, heights), heights, grid.pixel_mm)
     paint_layers(person, painted)
-    around = Canvas(x, y, z, grid.pixel_mm)
-    around.hu, around.outline = (
-        np.concatenate(
-            [
-                full[..., :middle],
-                full[..., middle : middle + cuts].mean(axis=-1, keepdims=True),
-                full[..., middle + cuts :],
-            ],
-            axis=-1,
-        )
-        for full in (painted.hu, painted.outline)
-    )
+    hu, outline = (_averaged(full, middle, cuts) for full in (painted.hu, painted.outline))
+    around = Points(x, y, z, grid.pixel_mm, hu, outline)
     missing = surround(around, scanner, person.seed)
-    clean, hu = expose(around.hu, scanner, grid.in_plane_mm, person.seed)
-    outline = around.outline[:, :, middle] > 0.5
-    rim = binary_dilation(outline, iterations=RIM_PIXELS) & ~outline & (clean[:, :, middle] < FAT_HU_BELOW)
+    clean, image = expose(around.hu, scanner, grid.in_plane_mm, person.seed)
+    muscle = around.outline[:, :, middle] > 0.5
+    rim = binary_dilation(muscle, iterations=RIM_PIXELS) & ~muscle & (clean[:, :, middle] < FAT_HU_BELOW)
+    taught = np.where(muscle, OUTLINE, np.where(rim, RIM, 0)).astype(np.uint8)
     if missing is not None:
-        hu[missing] = -1024
-        outline, rim = outline & ~missing[:, :, middle], rim & ~missing[:, :, middle]
-    return hu, np.where(outline, OUTLINE, np.where(rim, RIM, 0)).astype(np.uint8)
+        image[missing] = -1024
+        taught[missing[:, :, middle]] = 0
+    return image, taught
+
+
+def _averaged(full: NDArray[np.float32], middle: int, cuts: int) -> NDArray[np.float32]:
+    """The cuts of the middle slice as one; (i, j, s + cuts − 1) becomes (i, j, s)."""
+    mean = full[..., middle : middle + cuts].mean(axis=-1, keepdims=True)
+    return np.concatenate([full[..., :middle], mean, full[..., middle + cuts :]], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)

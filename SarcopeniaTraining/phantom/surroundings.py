@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.painting import BODY_HU, Points
 from SarcopeniaTraining.phantom.scanner import Scanner
 from SarcopeniaTraining.phantom.shapes import Field, rotated, superellipse
-
-_BODY_HU = -300.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def arms(rng: np.random.Generator) -> tuple[Arm, ...]:
     )
 
 
-def paint_arms(canvas: Canvas, seed: int) -> None:
+def paint_arms(canvas: Points, seed: int) -> None:
     """Arms outside the body: skin, fat, muscle that is none of the trunk's, bone."""
     rng = np.random.default_rng([seed, 8])
     for arm in arms(rng):
@@ -73,21 +71,21 @@ def paint_arms(canvas: Canvas, seed: int) -> None:
             _outside_body(canvas, bone - 3, np.float32(rng.uniform(0, 200)), outside)
 
 
-def _outside_body(canvas: Canvas, depth: Field, hu: np.float32, outside: Field) -> None:
+def _outside_body(canvas: Points, depth: Field, hu: np.float32, outside: Field) -> None:
     canvas.hu += outside * canvas.share(depth) * (hu - canvas.hu)
 
 
-def _side_of_body(canvas: Canvas, arm: Arm) -> float | None:
+def _side_of_body(canvas: Points, arm: Arm) -> float | None:
     """Where the body ends on the arm's side, as far out as it does anywhere at the arm's height."""
     near = np.abs(canvas.y - np.float32(arm.height_mm)) < arm.half_y_mm * 0.6
-    inside = (canvas.hu > _BODY_HU) & near
+    inside = (canvas.hu > BODY_HU) & near
     x = np.broadcast_to(canvas.x, inside.shape)[inside]
     if not x.size:
         return None
     return float(x.max() if arm.side > 0 else x.min())
 
 
-def paint_table(canvas: Canvas, lowest_skin_mm: float, seed: int) -> None:
+def paint_table(canvas: Points, lowest_skin_mm: float, seed: int) -> None:
     """A flat or curved couch with a thin dense shell and foam inside, just below the body."""
     rng = np.random.default_rng([seed, 3])
     gap, sag = rng.uniform(0, 12), rng.uniform(0, 0.0016)
@@ -100,7 +98,7 @@ def paint_table(canvas: Canvas, lowest_skin_mm: float, seed: int) -> None:
     canvas.hu += outside * canvas.share(depth - np.float32(1.8)) * (foam - canvas.hu)
 
 
-def paint_clothes(canvas: Canvas, seed: int) -> None:
+def paint_clothes(canvas: Points, seed: int) -> None:
     """In a quarter of scans a sheet or a gown, a millimetre thick, some way off the skin."""
     from scipy.ndimage import distance_transform_edt
 
@@ -109,7 +107,7 @@ def paint_clothes(canvas: Canvas, seed: int) -> None:
     hu, arc = np.float32(rng.uniform(-800, -250)), rng.uniform(-np.pi, np.pi)
     if rng.random() > 0.25:
         return
-    middle = canvas.hu[:, :, canvas.hu.shape[2] // 2] > _BODY_HU
+    middle = canvas.hu[:, :, canvas.hu.shape[2] // 2] > BODY_HU
     distance_mm = np.asarray(distance_transform_edt(~middle), np.float32) * np.float32(canvas.pixel_mm)
     ripple = np.float32(3) * np.sin(canvas.x[..., 0] / 17) * np.sin(canvas.y[..., 0] / 23)
     around = np.arctan2(canvas.y[..., 0], canvas.x[..., 0]) + np.float32(arc)
@@ -119,14 +117,14 @@ def paint_clothes(canvas: Canvas, seed: int) -> None:
     canvas.hu += outside * share[:, :, None] * (hu - canvas.hu)
 
 
-def surround(canvas: Canvas, scanner: Scanner, seed: int) -> NDArray[np.bool_] | None:
+def surround(canvas: Points, scanner: Scanner, seed: int) -> NDArray[np.bool_] | None:
     """Paint all of it around a body that is painted already.
 
     Returns
     -------
     (i, j, s) bool: what a field of view too small for the body leaves out; None where it is large enough.
     """
-    body = canvas.hu > _BODY_HU
+    body = canvas.hu > BODY_HU
     if not body.any():
         return None
     x, y = (np.broadcast_to(c, body.shape)[body] for c in (canvas.x, canvas.y))
@@ -139,7 +137,7 @@ def surround(canvas: Canvas, scanner: Scanner, seed: int) -> NDArray[np.bool_] |
     return None if missing is None else np.broadcast_to(missing, body.shape)
 
 
-def outside_field(canvas: Canvas, seed: int, half_width_mm: float) -> NDArray[np.bool_] | None:
+def outside_field(canvas: Points, seed: int, half_width_mm: float) -> NDArray[np.bool_] | None:
     """(i, j, 1): what lies outside a round field of view, in one of fourteen scans.
 
     Parameters

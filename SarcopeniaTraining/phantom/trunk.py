@@ -5,26 +5,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates
-from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.painting import Canvas, Points
 from SarcopeniaTraining.phantom.shapes import Along, Field, Grain, Wave, smoothstep
 
 FAT_HU = (-116, -88)
 
 
-def muscle_hu(person: Person, canvas: Canvas, room: int) -> Field:
+def muscle_hu(person: Person, points: Points, room: int) -> Field:
     """Muscle density with a smooth change over centimetres and fatty grain, HU per pixel."""
     rng = person.rng(room)
     waves = [Wave.random(rng, 12, 90) for _ in range(3)]
-    field = waves[0](canvas.x + 0.6 * canvas.y) * waves[1](canvas.y - 0.5 * canvas.x + 0.3 * canvas.z)
+    x, y, z = points.x, points.y, points.z
+    field = waves[0](x + 0.6 * y) * waves[1](y - 0.5 * x + 0.3 * z)
     base = person.muscle_hu + rng.normal(0, 3)
-    return base + np.float32(rng.uniform(1, 7)) * field + np.float32(3) * waves[2](canvas.z)
+    return base + np.float32(rng.uniform(1, 7)) * field + np.float32(3) * waves[2](z)
 
 
-def fatty_streaks(person: Person, canvas: Canvas, room: int, *, more: float = 0.0) -> Field:
+def fatty_streaks(person: Person, points: Points, room: int, *, more: float = 0.0) -> Field:
     """Share of intramuscular fat, 0…1: marbling that grows with the person's fattiness plus `more`."""
     rng = person.rng(room)
-    fine = Grain.random(rng, 4, 11, stretch=2.5)(canvas.x, canvas.y, canvas.z)
-    coarse = Grain.random(rng, 18, 60, n=4)(canvas.x, canvas.y, canvas.z)
+    fine = Grain.random(rng, 4, 11, stretch=2.5)(points.x, points.y, points.z)
+    coarse = Grain.random(rng, 18, 60, n=4)(points.x, points.y, points.z)
     level = 2.4 - 1.9 * min(person.fatty + more, 1.2)
     return np.float32(0.9) * smoothstep((np.float32(0.8) * fine + np.float32(0.6) * coarse - level) / 0.35)
 
@@ -48,7 +49,7 @@ class Wall:
 
     @classmethod
     def random(cls, person: Person) -> "Wall":
-        """Lateral wall 7–30 mm times the root of the muscle factor; rectus 4–17 mm thick."""
+        """Lateral wall 9–36 mm and rectus 3.5–18 mm thick, both times `Person.growth`."""
         rng = person.rng(2)
         growth = person.growth()
         male = person.sex == "male"
@@ -93,7 +94,10 @@ class Wall:
 
 
 def paint_skin_and_fat(person: Person, canvas: Canvas, ring: RingCoordinates) -> None:
-    """Subcutaneous fat by direction (front 2–45, side 2–35, back 3–45 mm, log-uniform) under the skin."""
+    """Subcutaneous fat under the skin, log-uniform: front 3–45, side 3–36, back 4–50 mm.
+
+    Times 1.15 in women and 0.9 in men.
+    """
     rng = person.rng(1)
     female = person.sex == "female"
     front, side, back = np.exp(rng.uniform(np.log([3, 3, 4]), np.log([45, 36, 50]))) * (

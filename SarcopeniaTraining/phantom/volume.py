@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SarcopeniaTraining.phantom.anatomy import Person, ring_coordinates
-from SarcopeniaTraining.phantom.generate import Grid, Phantom, in_world, paint_layers, truth_of
-from SarcopeniaTraining.phantom.painting import Canvas, Reach, reach_of
+from SarcopeniaTraining.phantom.generate import Grid, Phantom, paint_layers, truth_of
+from SarcopeniaTraining.phantom.painting import BODY_HU, Canvas, Reach, reach_of
 from SarcopeniaTraining.phantom.scanner import Scanner, with_noise, without_noise
 from SarcopeniaTraining.phantom.shapes import Field
 from SarcopeniaTraining.phantom.surroundings import paint_table
@@ -22,7 +22,6 @@ GENERATOR = 3
 """Raised whenever the same person, grid and scanner would give other voxels."""
 
 BLOCK_SLICES = 8
-_BODY_ABOVE_HU = -300
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +53,9 @@ class Body:
         """Draw skin and fat on the lattice."""
         lattice = Grid.axial((141, 121, 16), (4, 4, 20), (0, 0, 10))
         x, y, z = lattice.coordinates()
-        canvas = Canvas(*person.warp(x, y, z), z, lattice.pixel_mm)
+        canvas = Canvas.of_air(*person.warp(x, y, z), z, lattice.pixel_mm)
         paint_skin_and_fat(person, canvas, ring_coordinates(person, canvas.x, canvas.y, z))
-        inside = canvas.hu > _BODY_ABOVE_HU
+        inside = canvas.hu > BODY_HU
         points = [np.broadcast_to(c, inside.shape)[inside] for c in (x, y, z)]
         return cls(np.stack(points, axis=1), float(points[1].min()))
 
@@ -103,11 +102,10 @@ class Rendering:
         """Canonical slices start…stop−1, counted from the feet."""
         person, scanner, spacing_mm = self.person, self.scanner, self.grid.in_plane_mm
         x, y, z = self.grid.coordinates(start, stop)
-        canvas = Canvas(*person.warp(x, y, z), z, self.grid.pixel_mm, complete=True)
-        canvas.reach = self.reach
+        canvas = Canvas.of_air(*person.warp(x, y, z), z, self.grid.pixel_mm, complete=True, reach=self.reach)
         paint_layers(person, canvas)
         if scanner.table:
-            paint_table(in_world(canvas, (x, y, z)), self.lowest_skin_mm, person.seed)
+            paint_table(canvas.under(x, y, z), self.lowest_skin_mm, person.seed)
         clean = without_noise(canvas.hu, scanner, spacing_mm)
         hu = [
             with_noise(clean[:, :, n, None], scanner, spacing_mm, np.random.default_rng([person.seed, 6, k]))

@@ -42,7 +42,7 @@ def curtain(person, angle_deg, z_mm):
 def test_muscle_alternates_with_ribs_up_the_side(seed):
     person = replace(Person.random(seed, muscularity=0.9), fatty=0.0)
     heights = np.arange(70, 175, 1.0)
-    canvas = Canvas(*curtain(person, 100.0, heights), 0.5)
+    canvas = Canvas.of_air(*curtain(person, 100.0, heights), 0.5)
     paint_layers(person, canvas)
     outline, hu = canvas.outline[:, 0, 0], canvas.hu[:, 0, 0]
     angle, side = np.full(1, 100.0, np.float32), np.ones(1, np.float32)
@@ -115,7 +115,7 @@ def test_cartilage_rises_to_the_front_and_is_no_bone():
     assert np.all(np.diff(heights) < 0)
     young = replace(person, age_years=25)
     z = float(heights[4])
-    canvas = Canvas(*curtain(young, float(angles[4]), [z - 1, z, z + 1]), 0.5)
+    canvas = Canvas.of_air(*curtain(young, float(angles[4]), [z - 1, z, z + 1]), 0.5)
     paint_layers(young, canvas)
     assert np.all((canvas.hu > 50) & (canvas.hu < 125))
     assert not canvas.outline.any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from SarcopeniaTraining.phantom.generate import Grid, truth_of
-from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.painting import Canvas, reach_of
 from SarcopeniaTraining.phantom.shapes import box, superellipse
 
 GRID = Grid.axial((101, 81, 2), (0.8, 1.1, 5.0))
@@ -12,7 +12,7 @@ GRID = Grid.axial((101, 81, 2), (0.8, 1.1, 5.0))
 
 @pytest.fixture
 def canvas():
-    return Canvas(*GRID.coordinates(), GRID.pixel_mm)
+    return Canvas.of_air(*GRID.coordinates(), GRID.pixel_mm)
 
 
 def outline_mm2(canvas):
@@ -47,7 +47,7 @@ def test_fat_inside_muscle_stays_in_the_outline_and_leaves_the_truth(canvas):
 
 def test_a_border_carries_partial_volume():
     x = np.arange(-3, 4, dtype=np.float32).reshape(-1, 1, 1)
-    canvas = Canvas(x, np.zeros((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.float32), 1.0)
+    canvas = Canvas.of_air(x, np.zeros((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.float32), 1.0)
     canvas.paint(1.25 - np.abs(x), 0.0, muscle=True)
     assert canvas.outline[:, 0, 0].tolist() == [0, 0, 0.75, 1, 0.75, 0, 0]
     assert canvas.hu[:, 0, 0].tolist() == [-1000, -1000, -250, 0, -250, -1000, -1000]
@@ -70,9 +70,51 @@ def test_a_part_of_the_canvas_is_the_canvas(canvas):
 
 
 def test_what_lies_outside_is_left_out_of_a_slab_and_empty_in_a_volume():
-    slab = Canvas(*GRID.coordinates(), GRID.pixel_mm)
-    volume = Canvas(*GRID.coordinates(), GRID.pixel_mm, complete=True)
+    slab = Canvas.of_air(*GRID.coordinates(), GRID.pixel_mm)
+    volume = Canvas.of_air(*GRID.coordinates(), GRID.pixel_mm, complete=True)
     assert slab.near(500.0, 0.0, 10.0) is None
     assert volume.near(500.0, 0.0, 10.0).hu.size == 0
     assert slab.misses(slab.z - 40, 12)
     assert not volume.misses(volume.z - 40, 12)
+
+
+def test_a_part_finds_its_own_parts(canvas):
+    """What lies near a place is the same whether it is asked of the whole or of a part."""
+    part = canvas.part(slice(30, 90), slice(10, 70))
+    inner = part.near(12.0, -8.0, 5.0)
+    assert inner.x.min() >= 12 - 5.8
+    assert inner.x.max() <= 12 + 5.8
+    inner.hu[:] = 7
+    expected = np.full_like(canvas.hu, -1000)
+    Canvas(*GRID.coordinates(), 1, expected, expected.copy(), canvas.reach).near(12.0, -8.0, 5.0).hu[:] = 7
+    assert np.array_equal(canvas.hu, expected)
+    assert part.near(-30.0, 0.0, 5.0) is None
+    assert part.near(30.0, 0.0, 5.0) is not None
+
+
+def test_a_part_of_a_block_looks_where_its_volume_does():
+    """A block of one volume leans as its volume does, so that all of its blocks draw the same."""
+    x, y, z = GRID.coordinates()
+    block = Canvas.of_air(x, y, z, 1.0, complete=True, reach=reach_of(x + np.float32(60), y))
+    assert block.near(60.0, 0.0, 1.0).x.mean() == pytest.approx(0, abs=1)
+    assert block.part(slice(20, 80), slice(0, 81)).near(60.0, 0.0, 1.0).x.mean() == pytest.approx(0, abs=1)
+
+
+def test_a_row_is_put_back_where_it_was_taken(canvas):
+    where = np.zeros(canvas.hu.shape, bool)
+    where[10:14, 20:22, 1] = True
+    with canvas.row(where) as row:
+        assert row.hu.shape == (8,)
+        assert row.x.shape == row.y.shape == row.z.shape == (8,)
+        row.paint(np.arange(8, dtype=np.float32) - 4, 50.0, muscle=True)
+        assert not canvas.outline.any()
+    assert (canvas.outline > 0.5).sum() == 3, "depths 1, 2 and 3 mm"
+    assert not canvas.outline[~where].any()
+    assert (canvas.hu[~where] == -1000).all()
+
+
+def test_paint_under_other_coordinates_is_shared(canvas):
+    moved = canvas.under(canvas.x + 5, canvas.y, canvas.z)
+    moved.paint(box(moved.x, moved.y, 3.0, 3.0), 50.0, muscle=True)
+    assert canvas.outline[GRID.shape[0] // 2 - 6, GRID.shape[1] // 2, 0] == 1  # 5 / 0.8 pixels to the left
+    assert np.argwhere(canvas.outline[:, 40, 0] > 0.5).mean() == pytest.approx(50 - 5 / 0.8, abs=0.5)

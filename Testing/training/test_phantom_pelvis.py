@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from SarcopeniaTraining.phantom.anatomy import Person, ring_coordinates
 from SarcopeniaTraining.phantom.generate import Grid, paint
+from SarcopeniaTraining.phantom.painting import Canvas
 from SarcopeniaTraining.phantom.pelvis import Pelvis, paint_pelvis, paint_sacrum
 from SarcopeniaTraining.phantom.trunk import Wall
 
@@ -97,6 +99,25 @@ def test_a_millimetre_beside_wing_and_sacrum_is_no_muscle():
         assert bone.sum() > 200
         wrong = canvas.outline[1:-1, 1:-1, 0][beside[1:-1, 1:-1]] > 0.5
         assert wrong.mean() < 0.005, "a corner of the crest at most"
+
+
+def test_muscle_ends_more_than_a_millimetre_from_the_sacrum():
+    """On a grid of a tenth of a millimetre, all muscle before the sacrum is painted."""
+    person = Person.random(SEEDS[0])
+    pelvis, down = Pelvis.random(person), 20.0
+    z = np.full((1, 1, 1), pelvis.sacrum_z - down, np.float32)
+    behind = float(person.spine_y(z).item()) - pelvis.sacrum_slope * down - 0.9 * person.vertebra_mm[1] - 17
+    x = np.arange(18, 30, 0.1, np.float32).reshape(-1, 1, 1) + person.bend.shift_mm(z)
+    y = np.arange(behind - 8, behind + 8, 0.1, np.float32).reshape(1, -1, 1)
+    canvas = Canvas.of_air(x, y, z, 0.1)
+    canvas.hu[:], canvas.outline[:] = 50, 1
+    paint_sacrum(person, canvas, ring_coordinates(person, x, y, z))
+    bone = canvas.hu[:, :, 0] > 120
+    assert bone[:, -20:].mean() > 0.5
+    away = distance_transform_edt(~bone) * 0.1
+    muscle = canvas.outline[:, :, 0] > 0.5
+    assert muscle.sum() > 1000
+    assert 1.1 < away[muscle].min() < 1.4
 
 
 def test_psoas_leaves_the_spine_on_its_way_down():

@@ -20,7 +20,7 @@ def body():
     """An elliptic trunk on (i, j, k) = (210, 150, 2), in air."""
     x = ((np.arange(210) - 104.5) * PIXEL_MM).reshape(-1, 1, 1).astype(np.float32)
     y = ((np.arange(150) - 74.5) * PIXEL_MM).reshape(1, -1, 1).astype(np.float32)
-    canvas = Canvas(x, y, np.array([0, 5], np.float32).reshape(1, 1, -1), PIXEL_MM)
+    canvas = Canvas.of_air(x, y, np.array([0, 5], np.float32).reshape(1, 1, -1), PIXEL_MM)
     inside = (x / 130) ** 2 + (y / 90) ** 2 < 1
     canvas.hu[np.broadcast_to(inside, canvas.hu.shape)] = 40
     canvas.outline[:] = canvas.hu > 0
