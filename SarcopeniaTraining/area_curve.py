@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def area_curve(
 
 
 def slice_range(spec: str, slice_count: int) -> range:
-    """`FIRST:LAST`, both included, counted from the feet.
+    """`FIRST:LAST`, both included, counted from the feet: two slices at least.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def slice_range(spec: str, slice_count: int) -> range:
         No such range, or slices that the CT does not have.
     """
     first, _, last = spec.partition(":")
-    if not (first.isdigit() and last.isdigit()) or int(first) > int(last):
+    if not (first.isdecimal() and last.isdecimal()) or int(first) >= int(last):
         raise LevelError(f"--slices {spec} is no range", "give FIRST:LAST, e.g. 60:85, from the feet")
     if int(last) >= slice_count:
         raise LevelError(f"slice {last} lies outside the scan", f"its slices are 0…{slice_count - 1}")
@@ -169,12 +170,12 @@ def curve_json(curves: Sequence[AreaCurve]) -> str:
 def curve_figure(curves: Sequence[AreaCurve], bands: Sequence[Band] = ()) -> Figure:
     """Area over height, and below it the step from slice to slice."""
     figure, (areas, steps) = panels(2, 1, 5.6, gap=(0.02, 0.04))
-    for curve, colour in zip(curves, RUN_COLOURS, strict=False):
+    for number, (curve, colour) in enumerate(zip(curves, cycle(RUN_COLOURS), strict=False)):
         heights = np.asarray(curve.superior_mm)
         areas.plot(heights, curve.sma_cm2, "o-", color=colour, markersize=4, label=curve.model)
         between = (heights[1:] + heights[:-1]) / 2
         width = 0.8 * float(np.diff(heights).min()) / len(curves)
-        shift = width * (curves.index(curve) - (len(curves) - 1) / 2)
+        shift = width * (number - (len(curves) - 1) / 2)
         steps.bar(between + shift, curve.steps_percent, width=width, color=colour)
     low, high = min(curves[0].superior_mm), max(curves[0].superior_mm)
     for axis in (areas, steps):

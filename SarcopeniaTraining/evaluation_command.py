@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-_ONLY_FOLDS = ("cohort", "beside", "all_checkpoints")
-_ONLY_MODELS = ("ct", "publish", "held_out", "out")
+_ONLY_FOLDS = ("cohort", "beside", "all_checkpoints", "device")
+_ONLY_MODELS = ("phantoms", "first_seed", "held_out", "ct", "out", "publish")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class ModelScoring:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Of a model: folder for rows, tables and pictures; a run that was stopped goes on there.",
+    help="Of a model: folder of --held-out and --ct for rows, tables, pictures; a stopped run goes on there.",
 )
 @click.option(
     "--ct",
@@ -92,7 +92,8 @@ class ModelScoring:
     "--publish", type=click.Choice(["default", "beside"]), help="For maintainers: bundle RUN's weights."
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
-def evaluate(run: str, as_json: bool, debug: bool, **options: Any) -> None:
+@click.pass_context
+def evaluate(context: click.Context, /, run: str, as_json: bool, debug: bool, **options: Any) -> None:
     """Dice, area errors and status of RUN.
 
     A folder of folds (`sarcopenia finetune COHORT`) gives Tables 3 and 4, agreement statistics and
@@ -104,7 +105,9 @@ def evaluate(run: str, as_json: bool, debug: bool, **options: Any) -> None:
     from SarcopeniaTraining.run_folder import is_fold_run
 
     folds = is_fold_run(Path(run))
-    unfit = [name for name in (_ONLY_MODELS if folds else _ONLY_FOLDS) if options[name]]
+    default = click.core.ParameterSource.DEFAULT
+    others = _ONLY_MODELS if folds else _ONLY_FOLDS
+    unfit = [name for name in others if context.get_parameter_source(name) is not default]
     if unfit:
         what = "a single model" if folds else "a folder of folds"
         raise click.UsageError(f"--{unfit[0].replace('_', '-')} is for {what}, which RUN is not")
@@ -113,6 +116,8 @@ def evaluate(run: str, as_json: bool, debug: bool, **options: Any) -> None:
         return
     if options["held_out"] and options["out"] is None:
         raise click.UsageError("--held-out keeps a row a scan; give it a folder with --out DIR")
+    if options["out"] is not None and not options["held_out"] and options["ct"] is None:
+        raise click.UsageError("--out keeps what --held-out and --ct measure; give one of them too")
     own = ("phantoms", "first_seed", "held_out", "jobs", "out", "ct", "publish")
     _evaluate_model(run, as_json, ModelScoring(**{name: options[name] for name in own}))
 
@@ -120,7 +125,7 @@ def evaluate(run: str, as_json: bool, debug: bool, **options: Any) -> None:
 def _evaluate_folds(run: Path, as_json: bool, options: dict[str, Any]) -> None:
     import os
 
-    from SarcopeniaAssessLib.console import Progress, complain
+    from SarcopeniaAssessLib.console import complain
     from SarcopeniaAssessLib.segmentation import choose_device
     from SarcopeniaTraining.fold_scores import Scoring
     from SarcopeniaTraining.run_evaluation import Request, evaluate_run, told
@@ -128,15 +133,8 @@ def _evaluate_folds(run: Path, as_json: bool, options: dict[str, Any]) -> None:
     device = choose_device(options["device"])
     jobs = options["jobs"] or ((os.cpu_count() or 1) if device == "cpu" else 1)
     scoring = Scoring(device, jobs, options["all_checkpoints"])
-    bars: list[Progress] = []
-
-    def advance(done: int, everyone: int) -> None:
-        if done == 1:
-            bars.append(Progress(everyone))
-        bars[-1].advance()
-
     request = Request(run, options["cohort"], tuple(options["beside"]), scoring)
-    evaluation = evaluate_run(request, complain, advance)
+    evaluation = evaluate_run(request, complain, _progress())
     if as_json:
         click.echo(json.dumps(evaluation.summary, ensure_ascii=False))
         return
@@ -169,25 +167,32 @@ def _evaluate_model(run: str, as_json: bool, scoring: ModelScoring) -> None:
             click.echo(line)
 
 
-def _on_held_out_family(run: str, scoring: ModelScoring) -> dict[str, Any]:
-    import os
-
+def _progress() -> Callable[[int, int], None]:
+    """Told how many are done and to do, it shows a bar for each round, from the first that is done."""
     from SarcopeniaAssessLib.console import Progress
-    from SarcopeniaTraining.held_out import FIRST_SEED
-    from SarcopeniaTraining.held_out_report import essentials, worst_pictures, write_report
-    from SarcopeniaTraining.held_out_run import HeldOutPlan, score_held_out
 
-    first = FIRST_SEED if scoring.first_seed is None else scoring.first_seed
-    seeds = tuple(range(first, first + scoring.held_out))
-    out, bars = Path(str(scoring.out)), list[Progress]()
+    bars: list[Progress] = []
 
     def advance(done: int, everyone: int) -> None:
         if done == 1:
             bars.append(Progress(everyone))
         bars[-1].advance()
 
+    return advance
+
+
+def _on_held_out_family(run: str, scoring: ModelScoring) -> dict[str, Any]:
+    import os
+
+    from SarcopeniaTraining.held_out import FIRST_SEED
+    from SarcopeniaTraining.held_out_report import essentials, worst_pictures, write_report
+    from SarcopeniaTraining.held_out_run import HeldOutPlan, score_held_out
+
+    first = FIRST_SEED if scoring.first_seed is None else scoring.first_seed
+    seeds = tuple(range(first, first + scoring.held_out))
+    out = Path(str(scoring.out))
     plan = HeldOutPlan(run, seeds, scoring.jobs or os.cpu_count() or 1)
-    scores, subject = score_held_out(plan, out, advance)
+    scores, subject = score_held_out(plan, out, _progress())
     summaries = write_report(scores, subject, out)
     worst_pictures(scores, run, out)
     return essentials(summaries[0])
@@ -197,6 +202,7 @@ def _on_ct(run: str, files: tuple[Path, Path], out: Path | None) -> dict[str, An
     """Scores of every slice that the mask covers, and of all; kept in OUT/ct.json."""
     from SarcopeniaAssessLib.model_file import write_whole
     from SarcopeniaTraining.evaluation import summary
+    from SarcopeniaTraining.journal import model_identity
     from SarcopeniaTraining.scoring import load_run, score_files
 
     model = load_run(run)
@@ -213,19 +219,20 @@ def _on_ct(run: str, files: tuple[Path, Path], out: Path | None) -> dict[str, An
     ]
     told["each"] = slices
     if out is not None:
-        entry = model.entry
-        kept = {"model": {"name": entry.name, "version": entry.version, "sha256": entry.sha256}, **told}
+        kept = {"model": model_identity(model.entry), **told}
         write_whole(out / "ct.json", (json.dumps(kept, indent=1) + "\n").encode())
     return told
 
 
 def _published(run: str, table: dict[str, Any], *, default: bool) -> dict[str, float]:
+    from SarcopeniaAssessLib.assessment import MODEL_ERROR_SCORE
     from SarcopeniaTraining import publishing
+    from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED
     from SarcopeniaTraining.evaluation import score_phantoms
     from SarcopeniaTraining.scoring import load_run
 
-    seeds = range(publishing.CALIBRATION_SEED, publishing.CALIBRATION_SEED + 100)
-    width = {publishing.HALF_WIDTH_SCORE: publishing.half_width_95(score_phantoms(load_run(run), seeds))}
+    seeds = range(CALIBRATION_SEED, CALIBRATION_SEED + 100)
+    width = {MODEL_ERROR_SCORE: publishing.half_width_95(score_phantoms(load_run(run), seeds))}
     scores = {
         name: {key: value for key, value in values.items() if key != "each"} for name, values in table.items()
     }

@@ -15,6 +15,7 @@ import numpy as np
 from SarcopeniaAssessLib.assessment import Assessment, assess
 from SarcopeniaAssessLib.criteria import StatusValue, judge
 from SarcopeniaAssessLib.errors import SarcopeniaError
+from SarcopeniaAssessLib.level import find_level
 from SarcopeniaAssessLib.measurement import READER_VARIABILITY, measure_slice
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts, Sex
 from SarcopeniaAssessLib.volume import CtVolume
@@ -159,6 +160,7 @@ def read_scan(scan: HeldOutScan, model: SegmentationModel, device: str = "cpu") 
 
     volume, facts = as_ct(scan), scan.facts
     level = f"s:{facts.l3_superior_mm:.6f}"
+    k = find_level(level, volume).slice_from_feet
     started = time.perf_counter()
     found: Assessment | SarcopeniaError
     try:
@@ -166,7 +168,6 @@ def read_scan(scan: HeldOutScan, model: SegmentationModel, device: str = "cpu") 
     except SarcopeniaError as error:
         found = error
     seconds = time.perf_counter() - started
-    k = _slice_of(volume, facts.l3_superior_mm)
     truth = volume.canonical_slice_mask(scan.muscle, k)
     score = compare(scan, found, truth, seconds)
     drawn = found.slice_mask if isinstance(found, Assessment) else None
@@ -217,8 +218,3 @@ def _codes(record: Mapping[str, Any], severity: str) -> tuple[str, ...]:
 def _dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """Twice the common pixels over the sum of both."""
     return float(2 * (first & second).sum() / (first.sum() + second.sum()))
-
-
-def _slice_of(volume: CtVolume, superior_mm: float) -> int:
-    heights = [abs(volume.slice_superior_mm(k) - superior_mm) for k in range(volume.slice_count)]
-    return heights.index(min(heights))

@@ -1,7 +1,7 @@
 """Scores of held-out scans as numbers: of all, and of every group of patients and of scans.
 
-Signed and absolute errors are never put into one number. Intervals of means, shares of nothing but
-yes and no excepted (Wilson), come from scans drawn with replacement, with a fixed seed.
+Signed and absolute errors are never put into one number. Intervals of shares are Wilson's; those of means
+and percentiles come from scans drawn with replacement, with a fixed seed.
 """
 
 from __future__ import annotations

@@ -71,12 +71,13 @@ def _result(path: Path, entry: ModelEntry) -> Mapping[str, Any] | None:
     try:
         values: dict[str, Any] = json.loads(path.read_text("utf-8"))
         curves = values.get("curves")
-        own = curves[-1]["sha256"] if curves else values["model"]["sha256"]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        measured = [curve["sha256"] for curve in curves] if curves else [values["model"]["sha256"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path.name} is damaged", "measure it again") from None
-    if own != entry.sha256:
+    if entry.sha256 not in measured:
+        theirs = str(measured[-1])[:12]
         raise InputError(
-            f"{path.name} was measured on other weights than {entry.name} has now ({str(own)[:12]}…)",
+            f"{path.name} was measured on other weights ({theirs}…) than {entry.name} has now",
             "measure it again",
         )
     return values
@@ -131,8 +132,8 @@ def _plain(text: str) -> str:
     return " ".join(re.sub(r"[*_`]{1,2}", "", text).split())
 
 
-def update_entry(card: str, entry: ModelEntry, results: Results, registry: Path) -> None:
-    """Write the card's lists and the measured scores into the model's entry of a registry.
+def listed(card: str, entry: ModelEntry, results: Results, registry: str) -> str:
+    """The registry's JSON with the card's lists and the measured scores in the model's entry.
 
     Raises
     ------
@@ -141,8 +142,8 @@ def update_entry(card: str, entry: ModelEntry, results: Results, registry: Path)
     """
     told: dict[str, Any] = {key: bullets(card, heading) for key, heading in HEADINGS.items()}
     told |= {"rebuild": REBUILD, "document": str(CARD)}
-    listed = json.loads(registry.read_text("utf-8"))
-    own = [known for known in listed["models"] if known["name"] == entry.name]
+    models = json.loads(registry)
+    own = [known for known in models["models"] if known["name"] == entry.name]
     if not own:
         raise InputError(f"the registry has no model {entry.name}", "publish it first")
     own[0]["card"] = told
@@ -152,7 +153,7 @@ def update_entry(card: str, entry: ModelEntry, results: Results, registry: Path)
         own[0]["scores"]["CT"] = {
             key: value for key, value in results.ct.items() if key not in ("each", "model")
         }
-    write_whole(registry, (json.dumps(listed, indent=1, ensure_ascii=False) + "\n").encode())
+    return json.dumps(models, indent=1, ensure_ascii=False) + "\n"
 
 
 @click.command()
@@ -169,12 +170,16 @@ def command(results: Path, card: Path, check: bool, debug: bool) -> None:
     except OSError as error:
         raise InputError(f"{card.name} cannot be read ({error.strerror})", "give --card") from None
     after = written(before, entry, measured)
+    registry = resource_path(REGISTRY)
+    known = registry.read_text("utf-8")
+    told = listed(after, entry, measured, known)
     if check:
-        if after != before:
-            raise InputError(f"{card.name} is not up to date", "run python -m SarcopeniaTraining.model_card")
+        for name, changed in ((card.name, after != before), (REGISTRY, told != known)):
+            if changed:
+                raise InputError(f"{name} is not up to date", "run python -m SarcopeniaTraining.model_card")
         return
     write_whole(card, after.encode())
-    update_entry(after, entry, measured, resource_path(REGISTRY))
+    write_whole(registry, told.encode())
     missing = [name for name, value in vars(measured).items() if value is None]
     click.echo(
         f"{card.name}: {entry.name}" + (f"; not measured yet: {', '.join(missing)}" if missing else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.model_file import in_words
@@ -10,8 +10,9 @@ from SarcopeniaAssessLib.models import weights_path
 from SarcopeniaTraining.agreement import Estimate
 from SarcopeniaTraining.held_out_report import essentials
 from SarcopeniaTraining.held_out_summary import GroupSummary, table
-from SarcopeniaTraining.robustness import AS_IT_IS
-from SarcopeniaTraining.table_files import decimal_text
+from SarcopeniaTraining.robustness import AS_IT_IS, ChangedArea
+from SarcopeniaTraining.robustness import table as robustness_table
+from SarcopeniaTraining.table_files import Table, decimal_text
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.model_file import ModelEntry
@@ -91,17 +92,14 @@ def traits(told: Mapping[str, Any] | None) -> str:
     return _groups(told, lambda by: by == "trait")
 
 
-def _groups(told: Mapping[str, Any] | None, wanted: Any) -> str:
+def _groups(told: Mapping[str, Any] | None, wanted: Callable[[str], bool]) -> str:
     if told is None:
         return NOT_YET
     summaries = [summary for summary in summaries_of(told) if wanted(summary.by)]
     if not summaries:
         return NOT_YET
-    made = table(summaries, "", ())
-    shown = made.blocks[0].shown
-    rows = [[column.text(row) for column in shown] for row in made.rows]
-    first = f"{told['scans']} scans, seeds from {told['first_seed']}.\n\n"
-    return first + grid([column.heading for column in shown], rows)
+    first = f"{told['scans']} scans, seeds from {told['first_seed']}."
+    return f"{first}\n\n{_grid_of(table(summaries, ''))}"
 
 
 def summaries_of(told: Mapping[str, Any]) -> list[GroupSummary]:
@@ -138,28 +136,20 @@ def robustness(told: Mapping[str, Any] | None) -> str:
     """A row a change, a column a CT, and how many changes stay within the aim."""
     if told is None:
         return NOT_YET
-    areas = told["areas"]
-    subjects = list(dict.fromkeys(area["subject"] for area in areas))
-    found = {(area["subject"], area["change"]): area for area in areas}
-    rows = [
-        [change, *(_changed(found[subject, change]) for subject in subjects)]
-        for change in dict.fromkeys(area["change"] for area in areas)
-    ]
-    changed = [area for area in areas if area["change"] != AS_IT_IS]
+    areas = [ChangedArea(**area) for area in told["areas"]]
+    changed = [area for area in areas if area.change != AS_IT_IS]
     within = sum(
-        area["change_percent"] is not None and abs(area["change_percent"]) <= told["aim_percent"]
+        area.change_percent is not None and abs(area.change_percent) <= told["aim_percent"]
         for area in changed
     )
     words = f"{within} of {len(changed)} changes stay within ±{told['aim_percent']:g} %."
-    return grid(["change", *subjects], rows) + f"\n\n{words}"
+    return f"{_grid_of(robustness_table(areas, ''))}\n\n{words}"
 
 
-def _changed(area: Mapping[str, Any]) -> str:
-    if area["refused"] is not None:
-        return "refused"
-    if area["change"] == AS_IT_IS:
-        return f"{decimal_text(area['sma_cm2'], 1)} cm²"
-    return f"{decimal_text(area['change_percent'], 1, signed=True)} %"
+def _grid_of(made: Table) -> str:
+    shown = made.blocks[0].shown
+    rows = [[column.text(row) for column in shown] for row in made.rows]
+    return grid([column.heading for column in shown], rows)
 
 
 def area_curve(told: Mapping[str, Any] | None) -> str:

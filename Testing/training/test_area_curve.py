@@ -56,7 +56,7 @@ def test_a_range_holds_both_ends():
     assert slice_range("3:5", 6) == range(3, 6)
 
 
-@pytest.mark.parametrize("spec", ["5", "5:3", "a:b", "-1:2", "3:6", ""])
+@pytest.mark.parametrize("spec", ["5", "5:3", "5:5", "a:b", "²:5", "-1:2", "3:6", ""])
 def test_wrong_ranges_are_refused(spec):
     with pytest.raises(LevelError):
         slice_range(spec, 6)
@@ -102,6 +102,12 @@ def test_the_picture_names_models_and_vertebrae_of_its_range_alone():
     words = texts(curve_figure([curve(100.0, 110.0, 105.0), curve(90.0, 95.0, 99.0, model="other")], bands))
     assert {"made", "other", "L3", "4", "6"} <= set(words.split("\n"))
     assert "L5" not in words
+
+
+def test_every_model_is_in_the_picture_however_many_there_are():
+    names = [f"model-{n}" for n in range(8)]
+    words = texts(curve_figure([curve(100.0, 110.0, 105.0, model=name) for name in names]))
+    assert set(names) <= set(words.split("\n"))
 
 
 def test_the_command_leaves_numbers_and_picture(tmp_path, capsys):

@@ -112,18 +112,42 @@ def test_a_moved_cohort_is_found_where_it_is_said(spoiled, capsys):
 
 @pytest.mark.parametrize(
     "words",
-    [["smit-slab", "--cohort", "x"], ["smit-slab", "--all-checkpoints"], ["smit-slab", "--beside", "x"]],
+    [["--cohort", "x"], ["--all-checkpoints"], ["--beside", "x"], ["--device", "auto"]],
 )
 def test_options_of_folds_are_refused_for_a_model(capsys, words):
-    status, out, err = command(capsys, *words)
+    status, out, err = command(capsys, "smit-slab", *words)
     assert (status, out) == (2, "")
-    assert "is for a folder of folds, which RUN is not" in err
+    assert f"{words[0]} is for a folder of folds, which RUN is not" in err
 
 
-def test_options_of_models_are_refused_for_folds(finished, capsys):
-    status, _, err = command(capsys, finished, "--publish", "beside")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--publish", "beside"],
+        ["--phantoms", "0"],
+        ["--first-seed", "0"],
+        ["--held-out", "0"],
+        ["--out", "x"],
+        ["--ct", "a", "b"],
+    ],
+)
+def test_options_of_models_are_refused_for_folds(finished, capsys, words):
+    status, _, err = command(capsys, finished, *words)
     assert status == 2
-    assert "--publish is for a single model, which RUN is not" in err
+    assert f"{words[0]} is for a single model, which RUN is not" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--held-out", "1"], "give it a folder with --out DIR"),
+        (["--out", "x"], "--out keeps what --held-out and --ct measure"),
+    ],
+)
+def test_a_folder_is_asked_for_where_something_is_kept_in_it(capsys, words, complaint):
+    status, out, err = command(capsys, "smit-slab", *words)
+    assert (status, out) == (2, "")
+    assert complaint in err
 
 
 def test_an_unknown_name_is_one_line(capsys):

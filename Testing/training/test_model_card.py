@@ -4,14 +4,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
 from SarcopeniaAssessLib import resource_path
+from SarcopeniaAssessLib.__main__ import run_group
 from SarcopeniaAssessLib.card import card_text
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.models import default_model_name, model_entry, read_registry
 from SarcopeniaTraining.held_out_report import write_report
-from SarcopeniaTraining.model_card import CARD, RESULTS, Results, bullets, update_entry, written
+from SarcopeniaTraining.model_card import CARD, RESULTS, Results, bullets, command, listed, written
 from SarcopeniaTraining.model_card_tables import NOT_YET, cost, held_out, stages, training
 from Testing.training.made_scans import made_score
 
@@ -113,8 +115,8 @@ def test_lists_become_plain_sentences():
 
 def test_the_entry_gets_lists_and_scores(folder, entry):
     registry = folder / "Models.json"
-    registry.write_text(resource_path("Models.json").read_text())
-    update_entry(TEXT, entry, Results.of(folder, entry), registry)
+    before = resource_path("Models.json").read_text()
+    registry.write_text(listed(TEXT, entry, Results.of(folder, entry), before))
     entries, default = read_registry(registry)
     own = next(each for each in entries if each.name == entry.name)
     assert default == entry.name
@@ -149,5 +151,35 @@ def test_stages_and_their_cost(entry):
 def test_the_card_of_the_default_model_is_up_to_date(entry):
     card = (ROOT / CARD).read_text()
     assert written(card, entry, Results.of(ROOT / RESULTS, entry)) == card
-    for heading in ("Intended use", "Not for", "Known failures"):
-        assert bullets(card, heading)
+    registry = resource_path("Models.json").read_text()
+    assert listed(card, entry, Results.of(ROOT / RESULTS, entry), registry) == registry
+
+
+def test_the_command_checks_card_and_entry_and_changes_nothing(tmp_path, capsys):
+    """The shipped card with one measured line of it outdated, then with one of its lists changed."""
+    group = click.Group(commands={"card": command})
+    own, card = (ROOT / CARD).read_text(), tmp_path / "card.md"
+    registry = resource_path("Models.json").read_bytes()
+    words = ["card", "--check", "--results", str(ROOT / RESULTS), "--card", str(card)]
+    for text, complaint in (
+        (own, ""),
+        (own.replace("| sha256 |", "| checksum |"), "card.md is not up to date"),
+        (own.replace("## Not for\n\n", "## Not for\n\n- Horses.\n"), "Models.json is not up to date"),
+    ):
+        card.write_text(text)
+        assert run_group(group, words) == (2 if complaint else 0)
+        assert complaint in capsys.readouterr().err
+        assert card.read_text() == text
+    assert resource_path("Models.json").read_bytes() == registry
+
+
+def test_a_curve_beside_those_of_other_models_is_the_models_own(folder, entry):
+    def curve(name, sha256):
+        return {"model": name, "sha256": sha256}
+
+    (folder / "area-curve.json").write_text(json.dumps({"curves": [curve("a", "0" * 64)]}))
+    with pytest.raises(InputError, match=r"area-curve\.json was measured on other weights \(000000000000…\)"):
+        Results.of(folder, entry)
+    both = {"curves": [curve(entry.name, entry.sha256), curve("a", "0" * 64)]}
+    (folder / "area-curve.json").write_text(json.dumps(both))
+    assert Results.of(folder, entry).area_curve == both
