@@ -107,7 +107,8 @@ def conformal_quantile(scores: Sequence[float] | NDArray[np.float64], level: flo
     k = math.ceil(level * (ordered.size + 1))
     if k > ordered.size:
         raise ModelError(
-            f"{ordered.size} phantoms cannot calibrate a {100 * level:g} % interval", "take more phantoms"
+            f"{ordered.size} phantoms cannot calibrate a {100 * level:g} % interval",
+            f"take {math.ceil(level / (1 - level))} or more",
         )
     return float(ordered[k - 1])
 
@@ -127,26 +128,23 @@ def calibrate(readings: Sequence[Reading]) -> Calibration:
     fitted, others = readings[::3], [each for n, each in enumerate(readings) if n % 3]
     harder = [each for each in others if each.facts.get("harder")]
     held = harder if len(harder) >= LEAST_CASES // 2 else others
-    weights = _fit([each for each in fitted if each.doubt is not None])
-    scales = [_scale(weights, each.doubt) for each in readings if each.doubt is not None]
-    quantile = conformal_quantile([_score(weights, each) for each in held])
-    if not math.isfinite(quantile):
+    if conformal_quantile([float(each.doubt is None) for each in held]) > 0.0:
         raise ModelError("The model finds no muscle on many phantoms", "train it before it is calibrated")
-    numbers = [round(float(value), 5) for value in weights]
-    limit = float(np.quantile(scales, LIMIT_LEVEL, method="higher"))
+    found = _fit([each for each in fitted if each.doubt is not None])
+    scales = [found.scale(each.doubt) for each in readings if each.doubt is not None]
     return Calibration(
-        floor=max(numbers[0], _LEAST_SCALE),
-        stray=numbers[1],
-        attenuation=numbers[2],
-        shift=numbers[3],
-        quantile=round(quantile, 4),
-        scale_limit=round(limit, 5),
+        floor=round(found.floor, 5),
+        stray=round(found.stray, 5),
+        attenuation=round(found.attenuation, 5),
+        shift=round(found.shift, 5),
+        quantile=round(conformal_quantile([_score(found, each) for each in held]), 4),
+        scale_limit=round(float(np.quantile(scales, LIMIT_LEVEL, method="higher")), 5),
         cases=len(held),
     )
 
 
-def _fit(readings: Sequence[Reading]) -> NDArray[np.float64]:
-    """Floor, weights of both doubts, shift: the greatest likelihood of Laplace errors of that scale."""
+def _fit(readings: Sequence[Reading]) -> Calibration:
+    """Floor, weights and shift of greatest likelihood for Laplace errors of that scale; no quantile yet."""
     from scipy.optimize import minimize
 
     doubts = np.array([(r.doubt.stray, r.doubt.attenuation) for r in readings if r.doubt is not None])
@@ -166,38 +164,38 @@ def _fit(readings: Sequence[Reading]) -> NDArray[np.float64]:
         (minimize(loss, np.maximum(start, _LEAST_SCALE), bounds=bounds) for start in starts),
         key=lambda found: float(found.fun),
     )
-    weights: NDArray[np.float64] = best.x / np.array([1.0, unit[0], unit[1], unit[1]])
-    return weights
+    floor, stray, attenuation, shift = (
+        float(value) for value in best.x / np.array([1.0, unit[0], unit[1], unit[1]])
+    )
+    return Calibration(floor, stray, attenuation, shift, quantile=1.0, scale_limit=0.0, cases=0)
 
 
-def _scale(weights: NDArray[np.float64], doubt: Doubt) -> float:
-    return float(weights[0] + weights[1] * doubt.stray + weights[2] * doubt.attenuation)
-
-
-def _score(weights: NDArray[np.float64], reading: Reading) -> float:
+def _score(scaled: Calibration, reading: Reading) -> float:
+    """Error relative to its scale; infinite where the model drew nothing."""
     if reading.doubt is None:
         return math.inf
-    return abs(reading.log_error - float(weights[3]) * reading.doubt.attenuation) / _scale(
-        weights, reading.doubt
-    )
+    return abs(reading.log_error - scaled.shift * reading.doubt.attenuation) / scaled.scale(reading.doubt)
 
 
 def covered(reading: Reading, calibration: Calibration) -> bool:
     """Whether the interval holds what the simulated reader drew."""
+    if reading.doubt is None:
+        return False
     low, high = sma_interval_cm2(reading.measured_cm2, reading.doubt, calibration)
-    return reading.doubt is not None and low <= reading.reader_cm2 <= high
+    return low <= reading.reader_cm2 <= high
 
 
 def coverage(
     readings: Sequence[Reading], calibration: Calibration, group: Callable[[Reading], str] = lambda _: "all"
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, float | None]]:
     """How often the interval holds the reader's area, and how wide it is, by subgroup.
 
     Returns
     -------
     For each subgroup: `cases`; `covered_percent`; half of the interval's width in per cent of the area,
     its median, 5th and 95th percentile; mean signed and absolute error of the area in per cent;
-    `beyond_limit`, cases on which the network doubts more than calibration showed.
+    `beyond_limit`, cases on which the network doubts more than calibration showed. Widths and errors are
+    of the cases on which the model drew something, `None` where it drew nothing at all.
     """
     groups: dict[str, list[Reading]] = {}
     for reading in readings:
@@ -205,20 +203,25 @@ def coverage(
     return {name: _coverage(members, calibration) for name, members in sorted(groups.items())}
 
 
-def _coverage(readings: Sequence[Reading], calibration: Calibration) -> dict[str, float]:
-    drawn = [each for each in readings if each.doubt is not None]
-    bounds = np.array([sma_interval_cm2(each.measured_cm2, each.doubt, calibration) for each in drawn])
-    measured = np.array([each.measured_cm2 for each in drawn])
-    half = 50 * (bounds[:, 1] - bounds[:, 0]) / measured
-    error = 100 * (measured / np.array([each.truth_cm2 for each in drawn]) - 1)
-    beyond = sum(each.doubt is not None and calibration.exceeded(each.doubt) for each in readings)
+def _coverage(readings: Sequence[Reading], calibration: Calibration) -> dict[str, float | None]:
+    bounds = [
+        (*sma_interval_cm2(each.measured_cm2, each.doubt, calibration), each.measured_cm2, each.truth_cm2)
+        for each in readings
+        if each.doubt is not None
+    ]
+    low, high, measured, truth = np.array(bounds).reshape(-1, 4).T
+    half, error = 50 * (high - low) / measured, 100 * (measured / truth - 1)
+
+    def rounded(statistic: Callable[[NDArray[np.float64]], Any], values: NDArray[np.float64], n: int) -> Any:
+        return round(float(statistic(values)), n) if values.size else None
+
     return {
         "cases": len(readings),
         "covered_percent": round(100 * float(np.mean([covered(each, calibration) for each in readings])), 1),
-        "half_width_median_percent": round(float(np.median(half)), 1),
-        "half_width_p5_percent": round(float(np.quantile(half, 0.05)), 1),
-        "half_width_p95_percent": round(float(np.quantile(half, 0.95)), 1),
-        "error_mean_percent": round(float(error.mean()), 2),
-        "error_abs_mean_percent": round(float(np.abs(error).mean()), 2),
-        "beyond_limit": beyond,
+        "half_width_median_percent": rounded(np.median, half, 1),
+        "half_width_p5_percent": rounded(lambda values: np.quantile(values, 0.05), half, 1),
+        "half_width_p95_percent": rounded(lambda values: np.quantile(values, 0.95), half, 1),
+        "error_mean_percent": rounded(np.mean, error, 2),
+        "error_abs_mean_percent": rounded(np.mean, np.abs(error), 2),
+        "beyond_limit": sum(each.doubt is not None and calibration.exceeded(each.doubt) for each in readings),
     }

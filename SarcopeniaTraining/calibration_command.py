@@ -113,33 +113,33 @@ def _journal(path: Path, model: str, family: str) -> Journal:
 
 
 def store(model: str, calibration: Calibration) -> ModelEntry:
-    """Write a calibration into a model's file and, of a bundled model, into `Models.json`.
+    """Write a calibration into a model's file and, of a registered model, into the registry that lists it.
 
     The tensors stay as they are; the file's checksum changes, since the entry is in its header.
     """
     from safetensors.torch import load_file, save
 
-    from SarcopeniaAssessLib import resource_path
     from SarcopeniaAssessLib.model_file import METADATA_KEY, file_sha256, read_entry, write_whole
     from SarcopeniaAssessLib.models import REGISTRY, model_entry, weights_path
+    from SarcopeniaTraining.publishing import write_registry
 
-    registered = not Path(model).is_file()
-    path = weights_path(model_entry(model)) if registered else Path(model)
+    listed_as = None if Path(model).is_file() else model_entry(model)
+    path = Path(model) if listed_as is None else weights_path(listed_as)
     entry = replace(read_entry(path), calibration=calibration.to_mapping(), sha256=None)
     header = json.dumps(entry.to_mapping(), ensure_ascii=False, sort_keys=True)
     write_whole(path, save(load_file(path), {METADATA_KEY: header}))
     entry = replace(entry, file=path.name, sha256=file_sha256(path))
-    if registered:
-        registry = resource_path(REGISTRY)
+    if listed_as is not None and listed_as.folder is not None:
+        registry = listed_as.folder / REGISTRY
         listed = json.loads(registry.read_text("utf-8"))
         for known in listed["models"]:
-            if known["name"] == entry.name:
+            if known["name"] == listed_as.name:
                 known |= {"calibration": dict(entry.calibration), "sha256": entry.sha256}
-        write_whole(registry, (json.dumps(listed, indent=1, ensure_ascii=False) + "\n").encode())
+        write_registry(registry, listed)
     return entry
 
 
-def subgroups(readings: Sequence[Reading], calibration: Calibration) -> dict[str, dict[str, float]]:
+def subgroups(readings: Sequence[Reading], calibration: Calibration) -> dict[str, dict[str, float | None]]:
     """Coverage of all and of every subgroup that the facts tell; numbers are grouped by size."""
     from SarcopeniaTraining.calibration import coverage
 
@@ -163,8 +163,20 @@ def _group_of(name: str, reading: Reading) -> str:
 
 @click.command("calibrate")
 @click.argument("model", required=False)
-@click.option("--phantoms", default=400, show_default=True, help="Of the first family, to calibrate on.")
-@click.option("--check", default=0, show_default=True, help="Of the held-out family, to check coverage on.")
+@click.option(
+    "--phantoms",
+    default=400,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of the first family, to calibrate on.",
+)
+@click.option(
+    "--check",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of the held-out family, to check coverage on.",
+)
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder of readings; a killed run goes on.")
 @click.option("--store", "stores", is_flag=True, help="Write the calibration into the model's entry.")

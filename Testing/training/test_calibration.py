@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.errors import ModelError, OutputError
-from SarcopeniaAssessLib.models import load_model
+from SarcopeniaAssessLib.model_import import import_model
+from SarcopeniaAssessLib.models import REGISTRY, load_model, model_entry, verify_model
 from SarcopeniaAssessLib.uncertainty import Calibration, Doubt, sma_interval_cm2
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.calibration import (
@@ -94,6 +96,21 @@ def test_a_model_that_draws_nothing_is_neither_covered_nor_calibrated(calibratio
     made = readings(200, 4)
     with pytest.raises(ModelError, match="no muscle on many"):
         calibrate([each if n % 5 else replace(nothing, seed=n) for n, each in enumerate(made)])
+    with pytest.raises(ModelError, match="no muscle on many"):
+        calibrate([replace(nothing, seed=n) for n in range(60)])
+    table = coverage([nothing, *made[:3]], calibration, lambda reading: str(reading.measured_cm2 > 0))
+    assert table["False"]["cases"] == 1
+    assert table["False"]["covered_percent"] == 0.0
+    assert table["False"]["half_width_median_percent"] is table["False"]["error_mean_percent"] is None
+    assert table["True"]["cases"] == 3
+
+
+def test_a_few_phantoms_without_muscle_widen_the_interval_as_any_large_error_does():
+    made = readings(1200, 1)
+    nothing = [
+        replace(each, measured_cm2=0.0, doubt=None) if n % 25 == 1 else each for n, each in enumerate(made)
+    ]
+    assert calibrate(nothing).quantile > 1.2 * calibrate(made).quantile
 
 
 def test_the_quantile_is_that_of_the_harder_phantoms_where_there_are_enough():
@@ -157,6 +174,19 @@ def test_a_calibration_is_stored_in_the_models_file_and_nothing_else_changes(tmp
     assert replace(after.entry, calibration={}, sha256=None) == replace(before.entry, sha256=None)
     for name, tensor in before.network.state_dict().items():
         assert (tensor == after.network.state_dict()[name]).all(), name
+
+
+def test_a_registered_models_calibration_stands_in_the_registry_that_lists_it(
+    tmp_path, monkeypatch, calibration
+):
+    monkeypatch.setenv("SARCOPENIA_MODELS", str(tmp_path / "models"))
+    import_model(write_model(tmp_path / "made.safetensors"), name="made")
+    shipped = resource_path(REGISTRY).read_bytes()
+    stored = store("made", calibration)
+    assert Calibration.from_mapping(load_model("made").entry.calibration) == calibration
+    assert Calibration.from_mapping(verify_model("made").calibration) == calibration
+    assert model_entry("made").sha256 == stored.sha256
+    assert resource_path(REGISTRY).read_bytes() == shipped
 
 
 def test_subgroups_are_told_by_name_and_by_size(calibration):

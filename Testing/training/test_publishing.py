@@ -33,7 +33,7 @@ def test_the_half_width_covers_95_percent_of_new_slices():
 
 
 def test_too_few_phantoms_calibrate_nothing():
-    with pytest.raises(ModelError, match="at least 19"):
+    with pytest.raises(ModelError, match="take 19 or more"):
         publishing.half_width_95(scores(range(18)))
 
 
