@@ -9,9 +9,10 @@ from typing import cast
 from SarcopeniaAssessLib.ct_io import open_ct, read_label_map
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.mask_grid import place_mask
-from SarcopeniaAssessLib.model_file import SegmentationNetwork
+from SarcopeniaAssessLib.model_file import SegmentationNetwork, file_sha256
 from SarcopeniaAssessLib.models import ModelEntry, SegmentationModel, load_model
-from SarcopeniaTraining.drawn_training import RUN, trained
+from SarcopeniaTraining.checkpoints import CHECKPOINT, RUN
+from SarcopeniaTraining.drawn_training import trained
 from SarcopeniaTraining.evaluation import SliceScore, score_ct
 from SarcopeniaTraining.presets import FinetunePreset, preset_from
 
@@ -25,14 +26,23 @@ def load_run(run: str) -> SegmentationModel:
         raise ModelError("the folder holds no training", "give the --out folder of `sarcopenia finetune`")
     preset = preset_from(json.loads((folder / RUN).read_text())["preset"])
     training = trained(preset, folder)
-    return SegmentationModel(cast(SegmentationNetwork, training.average.module.eval()), _entry(preset))
+    return SegmentationModel(
+        cast(SegmentationNetwork, training.average.module.eval()), _entry(preset, folder)
+    )
 
 
-def _entry(preset: FinetunePreset) -> ModelEntry:
-    """An entry that only says how to feed the network; a run is no registered model."""
+def _entry(preset: FinetunePreset, folder: Path) -> ModelEntry:
+    """How to feed the network, and the checksum of its checkpoint; a run is no registered model."""
     smit = {"kind": "smit"}
     architecture = preset.network if preset.network["kind"] == "smit" else smit
-    return ModelEntry(preset.name, "run", architecture, preset.slab.to_mapping(), "a training in progress")
+    return ModelEntry(
+        name=preset.name,
+        version="run",
+        architecture=architecture,
+        preprocessing=preset.slab.to_mapping(),
+        trained_on="a training in progress",
+        sha256=file_sha256(folder / CHECKPOINT),
+    )
 
 
 def score_files(model: SegmentationModel, ct: Path, mask: Path) -> tuple[list[SliceScore], float]:

@@ -1,0 +1,44 @@
+"""What `evaluate MODEL` takes: also the folder of a training, known by the checkpoint that it holds."""
+
+import dataclasses
+import hashlib
+
+import pytest
+import torch
+
+from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaAssessLib.models import load_model
+from SarcopeniaTraining.checkpoints import CHECKPOINT
+from SarcopeniaTraining.drawn_training import finetune
+from SarcopeniaTraining.presets import DrawnPhantoms, load_preset
+from SarcopeniaTraining.scoring import load_run
+
+SMOKE = load_preset("smoke")
+TINY = dataclasses.replace(
+    SMOKE,
+    epochs=1,
+    warmup_epochs=0.5,
+    checkpoint_every=1,
+    batch=2,
+    patch=(64, 64),
+    slab=dataclasses.replace(SMOKE.slab, in_plane_mm=5.0),
+    drawn=DrawnPhantoms((10_000, 2), (1_000_000, 1), (80, 80), samples_per_epoch=2),
+)
+
+
+def test_a_folder_is_the_averaged_network_known_by_its_checkpoint(tmp_path):
+    training = finetune(TINY, tmp_path / "run", cache=tmp_path / "slabs")
+    model = load_run(str(tmp_path / "run"))
+    assert model.entry.sha256 == hashlib.sha256((tmp_path / "run" / CHECKPOINT).read_bytes()).hexdigest()
+    average, own = training.average.module.state_dict(), model.network.state_dict()
+    assert all(torch.equal(average[name], own[name]) for name in average)
+    assert dict(model.entry.preprocessing) == TINY.slab.to_mapping()
+
+
+def test_a_name_is_the_registered_model():
+    assert load_run("unet-slab-2").entry == load_model("unet-slab-2").entry
+
+
+def test_a_folder_without_a_training_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="holds no training"):
+        load_run(str(tmp_path))
