@@ -11,7 +11,7 @@ import numpy as np
 
 from SarcopeniaAssessLib.errors import InputError, ModelError
 from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
-from SarcopeniaAssessLib.models import ModelEntry, save_model
+from SarcopeniaAssessLib.models import ModelEntry, load_model, save_model
 from SarcopeniaAssessLib.preprocessing import SlabPreset
 from SarcopeniaTraining.checkpoints import Checkpoints, claim_folder
 from SarcopeniaTraining.finetuning import Surroundings, Training, train
@@ -142,7 +142,15 @@ def export(training: Training, out: Path) -> ModelEntry:
             "minutes": round(training.seconds / 60),
             "start_from": preset.start_from,
             "phantom_seeds": f"{seeds[0]}…{sum(seeds) - 1}",
+            **_first_stage(preset),
         },
     )
     network = exportable(preset.network, training.average.module)
     return save_model(out / f"{preset.name}.safetensors", network.half(), entry)
+
+
+def _first_stage(preset: FinetunePreset) -> dict[str, Any]:
+    """The training of the model that a preset starts from, whose own earlier ones are in it."""
+    if preset.start_from is None:
+        return {}
+    return {"first_stage": dict(load_model(preset.start_from).entry.training)}

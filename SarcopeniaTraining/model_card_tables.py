@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.model_file import in_words
 from SarcopeniaAssessLib.models import weights_path
 from SarcopeniaTraining.agreement import Estimate
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.model_file import ModelEntry
 
 NOT_YET = "*Not measured yet.*"
+CORES = 2
+"""Of the machine that has trained every bundled model so far."""
 WATTS_PER_CORE = 10.0
 """Assumed, of a server's core under load with its share of the machine."""
 
@@ -61,23 +64,33 @@ def training(entry: ModelEntry) -> str:
 
 
 def stages(entry: ModelEntry) -> list[Mapping[str, Any]]:
-    """The trainings behind a model, from the first; a stage names its earlier one as `first_stage`."""
+    """The trainings behind a model, from the first; a stage names its earlier one as `first_stage`.
+
+    Raises
+    ------
+    InputError
+        A stage that started from a model whose training the entry does not tell.
+    """
     found: list[Mapping[str, Any]] = []
     stage: Any = entry.training
     while isinstance(stage, Mapping) and stage:
         found.insert(0, stage)
         stage = stage.get("first_stage")
+    if found and found[0].get("start_from") is not None:
+        raise InputError(
+            f"the entry of {entry.name} does not tell the training of {found[0]['start_from']}",
+            "put it into the entry's training as first_stage",
+        )
     return found
 
 
 def cost(entry: ModelEntry) -> str:
     """Core-minutes of the trainings and an estimate of their energy."""
     minutes = sum(float(stage.get("minutes", 0)) for stage in stages(entry))
-    cores = 2
-    kwh = minutes / 60 * cores * WATTS_PER_CORE / 1000
+    kwh = minutes / 60 * CORES * WATTS_PER_CORE / 1000
     return (
-        f"Training took {minutes:.0f} minutes on at most {cores} cores of a processor, no GPU: at most "
-        f"{cores * minutes:.0f} core-minutes. At an assumed {WATTS_PER_CORE:g} W a core that is "
+        f"Training took {minutes:.0f} minutes on at most {CORES} cores of a processor, no GPU: at most "
+        f"{CORES * minutes:.0f} core-minutes. At an assumed {WATTS_PER_CORE:g} W a core that is "
         f"{kwh:.2f} kWh, without the drawing of phantoms and without what was tried and thrown away."
     )
 

@@ -2,8 +2,8 @@
 
 python -m SarcopeniaTraining.rebuilding [NAME] [--out runs] [--jobs 2]
 
-Every part goes on where it was stopped. Nothing of the library is changed: the last line says how the
-file is used, and how it is made the default.
+Every part goes on where it was stopped. Nothing of the library is changed: the last lines say how
+the file is used, and how it is made the default.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import click
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaTraining.presets import FinetunePreset, load_preset
 
-CALIBRATED_ON = 400
+CALIBRATED_ON, SMOKE_CALIBRATED_ON = 400, 40
 """Phantoms that calibrate the interval."""
 READINGS = "calibration"
 SMOKE_DRAWN, SMOKE_SAMPLES = 4, 4
@@ -141,7 +141,11 @@ def _calibrate(stage: Stage, jobs: int, count: int) -> None:
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes that draw.")
 @click.option("--threads", default=0, help="Threads of the network (default: torch's choice).")
-@click.option("--calibrated-on", default=CALIBRATED_ON, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--calibrated-on",
+    type=click.IntRange(1),
+    help=f"Phantoms. Default: {CALIBRATED_ON}, with --smoke {SMOKE_CALIBRATED_ON}.",
+)
 @click.option("--smoke", is_flag=True, help="A few slabs and steps only: do the parts work together?")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and what it costs.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
@@ -151,15 +155,15 @@ def command(name: str | None, out: Path, **options: Any) -> None:
     from SarcopeniaTraining.machine import use_machine
 
     made = stages(name or default_model_name(), out, smoke=options["smoke"])
-    count = options["calibrated_on"]
+    count = options["calibrated_on"] or (SMOKE_CALIBRATED_ON if options["smoke"] else CALIBRATED_ON)
     for line in plan_text(made, count, smoke=options["smoke"]):
         click.echo(line)
     if options["dry_run"]:
         return
     use_machine(options["threads"])
     file = rebuild(made, options["jobs"], count, click.echo)
-    click.echo(f"model: {file}")
-    click.echo(f"use it:            sarcopenia assess CT --model {file}")
+    click.echo(f"model:               {file}")
+    click.echo(f"use it:              sarcopenia assess CT --model {file}")
     click.echo(f"make it the default: sarcopenia evaluate {file} --publish default")
 
 

@@ -124,6 +124,14 @@ def test_a_training_can_start_from_a_model(whole_run):
         assert tensor.equal(started.average.module.state_dict()[name]), name
 
 
+def test_what_started_from_a_model_tells_how_that_was_trained(whole_run, tmp_path):
+    training, _ = whole_run
+    first = export(training, tmp_path)
+    started = Training.start(dataclasses.replace(TINY, name="second", start_from=str(tmp_path / first.file)))
+    assert "first_stage" not in first.training
+    assert export(started, tmp_path).training["first_stage"] == first.training
+
+
 def test_a_start_from_another_network_is_refused(whole_run):
     training, out = whole_run
     entry = export(training, out)

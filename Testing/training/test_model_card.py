@@ -146,6 +146,10 @@ def test_stages_and_their_cost(entry):
     assert "120 core-minutes" in cost(both)
     assert "0.02 kWh" in cost(both)
     assert training(both).count("\n") == 3
+    untold = replace(entry, training={"minutes": 20, "start_from": "runs/a/a.safetensors"})
+    for tell in (cost, training):
+        with pytest.raises(InputError, match=r"does not tell the training of runs/a/a\.safetensors"):
+            tell(untold)
 
 
 def test_the_card_of_the_default_model_is_up_to_date(entry):

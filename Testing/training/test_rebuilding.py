@@ -56,6 +56,10 @@ def test_costs_are_said_before_anything_starts(two_stages, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["1. stage-1: an hour", "2. stage-2: an hour"]
     assert "calibration on 400 phantoms" in lines[2]
+    assert run_group(group, [*words, "--smoke"]) == 0
+    assert "calibration on 40 phantoms" in capsys.readouterr().out
+    assert run_group(group, [*words, "--smoke", "--calibrated-on", "25"]) == 0
+    assert "calibration on 25 phantoms" in capsys.readouterr().out
     assert not (two_stages / "runs").exists()
 
 
@@ -85,6 +89,7 @@ def test_a_tiny_model_from_nothing_to_its_interval(two_stages):
     assert entry.name == "stage-2"
     assert 0 < entry.calibration["cases"] < 40  # the others fitted its scale
     assert entry.training["start_from"] == str(made[0].file)
+    assert entry.training["first_stage"] == read_entry(made[0].file).training
     sha256, kept = file_sha256(file), list((made[1].folder / "calibration").iterdir())
     assert rebuild(made, 2, 40) == file
     assert file_sha256(file) == sha256
