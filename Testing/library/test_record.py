@@ -17,6 +17,7 @@ from SarcopeniaAssessLib import record_rules, resource_path
 from SarcopeniaAssessLib.criteria import Measure, judge
 from SarcopeniaAssessLib.errors import Finding, RecordError, Severity
 from SarcopeniaAssessLib.level import Level, LevelMethod
+from SarcopeniaAssessLib.level_choice import MeasuredLevel
 from SarcopeniaAssessLib.measurement import Measurement
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts, Sex
 from SarcopeniaAssessLib.record import (
@@ -30,6 +31,7 @@ from SarcopeniaAssessLib.record import (
     reject,
     validate_record,
 )
+from SarcopeniaAssessLib.uncertainty import Doubt
 from SarcopeniaAssessLib.volume import CtVolume
 
 SCHEMA_PATH = resource_path("sarcopenia-assessment-1.schema.json")
@@ -55,6 +57,11 @@ def parts(**changes):
         "mask": MaskBlock("model", 1.0, 0),
         "neighbours_sma_cm2": (151.0, None),
         "interval": (148.0, 158.0),
+        "doubt": Doubt(0.004, 0.08),
+        "candidates": (
+            MeasuredLevel(Level(41, -212.5, LevelMethod.AUTO, 0.7), MEASURED),
+            MeasuredLevel(Level(34, -247.5, LevelMethod.AUTO, 0.3, vertebra="L4"), None),
+        ),
         "model": MODEL,
         "device": "cpu",
         "timing_s": {"read": 1.5, "preprocess": 0.1, "network": 0.4, "total": 2.25},
@@ -74,6 +81,8 @@ def given_mask(**changes):
             "mask": MaskBlock("given"),
             "neighbours_sma_cm2": (None, None),
             "interval": (117.7, 122.3),
+            "doubt": None,
+            "candidates": (),
             "model": None,
             "device": None,
             "timing_s": {},
@@ -152,8 +161,16 @@ class TestBuild:
         assert record["input"]["spacing_mm"] == [0.78, 0.78, 5.0]
         assert record["l3"] == {
             "superior_mm": -212.5, "slice_from_feet": 41, "method": "labels", "confidence": 0.93,
-            "reason": None, "candidates": None, "neighbours_sma_cm2": [151.0, None],
+            "reason": None, "neighbours_sma_cm2": [151.0, None],
+            "candidates": [
+                {"superior_mm": -212.5, "slice_from_feet": 41, "vertebra_guess": "L3", "confidence": 0.7,
+                 "sma_cm2": 153.125},
+                {"superior_mm": -247.5, "slice_from_feet": 34, "vertebra_guess": "L4", "confidence": 0.3,
+                 "sma_cm2": None},
+            ],
         }  # fmt: skip
+        assert record["muscle"]["doubt"] == {"stray": 0.004, "attenuation": 0.08}
+        assert GOOD["given"]["muscle"]["doubt"] is GOOD["given"]["l3"]["candidates"] is None
         assert record["muscle"]["smi_cm2_m2"] == 50.0
         assert record["status"] == {
             "criterion": "bhardwaj2025", "cutoff": 144.0, "unit": "cm²", "value": "not sarcopenic",
@@ -234,7 +251,20 @@ class TestSchema:
     def test_is_itself_valid_and_ships_with_the_library(self):
         schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
         jsonschema.Draft202012Validator.check_schema(schema)
-        assert schema["properties"]["schema"] == {"const": "sarcopenia-assessment/1"}
+        assert schema["properties"]["schema"]["const"] == "sarcopenia-assessment/1"
+
+    def test_says_what_every_field_of_a_record_is_and_in_which_unit(self):
+        units = {"cm2": "cm²", "mm": "mm", "hu": "HU", "m2": "cm²/m²", "years": "years", "m": "m", "kg": "kg"}
+        schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+        for path in (path for record in GOOD.values() for path in leaves(record)):
+            told, description = schema, None
+            for key in path.split("."):
+                told = told["items"] if key.isdigit() else told["properties"][key]
+                description = told.get("description", description)
+            name = [key for key in path.split(".") if not key.isdigit()][-1]
+            assert description is not None, path
+            unit = "s" if path.startswith("timing_s") else units.get(name.rsplit("_", 1)[-1], "")
+            assert re.search(rf"(?<!\w){unit}(?!\w)", description), (path, description)
 
     @pytest.mark.parametrize("name", GOOD)
     def test_good_records_pass_by_the_published_schema_alone(self, name):
