@@ -14,6 +14,7 @@ from SarcopeniaTraining.second_family.tissue import (
     MUSCLES,
     PHASES,
     VERTEBRAE,
+    Enhancement,
     Tissue,
 )
 
@@ -21,6 +22,40 @@ Float32 = NDArray[np.float32]
 _FAT_HU = {80: -116.0, 100: -108.0, 120: -102.0, 140: -97.0}
 _IODINE = {80: 1.65, 100: 1.25, 120: 1.0, 140: 0.86}
 _BONE = {80: 1.35, 100: 1.14, 120: 1.0, 140: 0.92}
+_SOFT_HU: dict[Tissue, tuple[float, float]] = {
+    Tissue.SKIN: (25, 12),
+    Tissue.FASCIA: (18, 10),
+    Tissue.LINEA_ALBA: (40, 8),
+    Tissue.CRUS: (48, 4),
+    Tissue.ARM_MUSCLE: (52, 5),
+    Tissue.LIVER: (56, 9),
+    Tissue.SPLEEN: (48, 4),
+    Tissue.KIDNEY_CORTEX: (33, 3),
+    Tissue.KIDNEY_MEDULLA: (31, 3),
+    Tissue.RENAL_SINUS: (12, 8),
+    Tissue.PANCREAS: (38, 6),
+    Tissue.STOMACH_WALL: (38, 4),
+    Tissue.GASTRIC_CONTENT: (35, 18),
+    Tissue.BOWEL_WALL: (38, 4),
+    Tissue.COLLAPSED_BOWEL: (36, 6),
+    Tissue.BOWEL_FLUID: (16, 7),
+    Tissue.STOOL: (5, 30),
+    Tissue.ORAL_CONTRAST: (260, 70),
+    Tissue.AORTA: (42, 4),
+    Tissue.CAVA: (40, 4),
+    Tissue.VEIN: (40, 4),
+    Tissue.ARTERY: (42, 4),
+    Tissue.ASCITES: (9, 6),
+    Tissue.CYST: (7, 5),
+    Tissue.BLADDER: (6, 4),
+    Tissue.THROMBUS: (36, 6),
+    Tissue.LUNG: (-840, 25),
+    Tissue.DISC: (88, 10),
+    Tissue.DURAL_SAC: (22, 8),
+    Tissue.LIGAMENT: (28, 18),
+    Tissue.GALLBLADDER: (9, 6),
+}
+"""Mean and spread among persons before contrast."""
 
 
 def hu_table(person: Person, protocol: Protocol, rng: np.random.Generator) -> Float32:
@@ -38,14 +73,7 @@ def hu_table(person: Person, protocol: Protocol, rng: np.random.Generator) -> Fl
     for label in MUSCLES:
         table[label] = person.muscle_hu + iodine.muscle * strength + rng.normal(0, 2.0)
     _soft_parts(table, rng)
-    for label, added in (
-        (Tissue.AORTA, iodine.artery), (Tissue.ARTERY, iodine.artery * 0.9), (Tissue.VEIN, iodine.vein),
-        (Tissue.CAVA, iodine.cava), (Tissue.LIVER, iodine.liver), (Tissue.SPLEEN, iodine.spleen),
-        (Tissue.KIDNEY_CORTEX, iodine.cortex), (Tissue.KIDNEY_MEDULLA, iodine.medulla),
-        (Tissue.BOWEL_WALL, iodine.bowel), (Tissue.COLLAPSED_BOWEL, iodine.bowel * 0.8),
-        (Tissue.STOMACH_WALL, iodine.bowel), (Tissue.PANCREAS, iodine.bowel * 1.3),
-        (Tissue.RENAL_SINUS, iodine.medulla * 0.2), (Tissue.CRUS, iodine.muscle),
-    ):  # fmt: skip
+    for label, added in _added(iodine).items():
         table[label] += added * strength
     marrow = (
         float(np.clip(rng.normal(195 - 1.9 * (person.age_years - 30), 32), 40, 330)) * _BONE[protocol.kvp]
@@ -64,20 +92,28 @@ def hu_table(person: Person, protocol: Protocol, rng: np.random.Generator) -> Fl
 
 def _soft_parts(table: NDArray[np.float64], rng: np.random.Generator) -> None:
     """HU before contrast."""
-    means = {
-        Tissue.SKIN: (25, 12), Tissue.FASCIA: (18, 10), Tissue.LINEA_ALBA: (40, 8), Tissue.CRUS: (48, 4),
-        Tissue.ARM_MUSCLE: (52, 5), Tissue.LIVER: (56, 9), Tissue.SPLEEN: (48, 4),
-        Tissue.KIDNEY_CORTEX: (33, 3),
-        Tissue.KIDNEY_MEDULLA: (31, 3), Tissue.RENAL_SINUS: (12, 8), Tissue.PANCREAS: (38, 6),
-        Tissue.STOMACH_WALL: (38, 4), Tissue.GASTRIC_CONTENT: (35, 18), Tissue.BOWEL_WALL: (38, 4),
-        Tissue.COLLAPSED_BOWEL: (36, 6), Tissue.BOWEL_FLUID: (16, 7), Tissue.STOOL: (5, 30),
-        Tissue.ORAL_CONTRAST: (260, 70), Tissue.AORTA: (42, 4), Tissue.CAVA: (40, 4), Tissue.VEIN: (40, 4),
-        Tissue.ARTERY: (42, 4), Tissue.ASCITES: (9, 6), Tissue.CYST: (7, 5), Tissue.BLADDER: (6, 4),
-        Tissue.THROMBUS: (36, 6), Tissue.LUNG: (-840, 25), Tissue.DISC: (88, 10), Tissue.DURAL_SAC: (22, 8),
-        Tissue.LIGAMENT: (28, 18), Tissue.GALLBLADDER: (9, 6),
-    }  # fmt: skip
-    for label, (mean, spread) in means.items():
+    for label, (mean, spread) in _SOFT_HU.items():
         table[label] = rng.normal(mean, spread)
+
+
+def _added(iodine: Enhancement) -> dict[Tissue, float]:
+    """What a phase adds to tissues other than muscle, HU at 120 kV."""
+    return {
+        Tissue.AORTA: iodine.artery,
+        Tissue.ARTERY: iodine.artery * 0.9,
+        Tissue.VEIN: iodine.vein,
+        Tissue.CAVA: iodine.cava,
+        Tissue.LIVER: iodine.liver,
+        Tissue.SPLEEN: iodine.spleen,
+        Tissue.KIDNEY_CORTEX: iodine.cortex,
+        Tissue.KIDNEY_MEDULLA: iodine.medulla,
+        Tissue.BOWEL_WALL: iodine.bowel,
+        Tissue.COLLAPSED_BOWEL: iodine.bowel * 0.8,
+        Tissue.STOMACH_WALL: iodine.bowel,
+        Tissue.PANCREAS: iodine.bowel * 1.3,
+        Tissue.RENAL_SINUS: iodine.medulla * 0.2,
+        Tissue.CRUS: iodine.muscle,
+    }
 
 
 @dataclass(frozen=True)

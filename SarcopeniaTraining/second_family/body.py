@@ -3,7 +3,7 @@
 import numpy as np
 
 from SarcopeniaTraining.second_family import bowel, girdles, organs, paraspinal, vertebrae, wall
-from SarcopeniaTraining.second_family.contours import Array, closed, mirrored
+from SarcopeniaTraining.second_family.contours import Array
 from SarcopeniaTraining.second_family.frame import Frame, Layer, Stage
 from SarcopeniaTraining.second_family.person import Person
 from SarcopeniaTraining.second_family.tissue import Tissue
@@ -13,13 +13,13 @@ def build(person: Person, z_mm: Array, rng: np.random.Generator) -> tuple[Frame,
     """A frame with the whole body on it, and the skin's outer face (slices, points, 2)."""
     frame = Frame.random(person, z_mm, rng)
     halves = [wall.half_wall(frame, rng, side) for side in (1, -1)]
-    vertebrae_first = paraspinal.sides(frame, rng)
+    sides = paraspinal.sides(frame, rng)
     _viscera(frame, halves, rng)
     paraspinal.crura(frame)
     low = bool((frame.level < -1.3).any())
     hips = girdles.pelvis(frame) if low else np.zeros((len(z_mm), 0, 2))
     envelope = [hips]
-    for side, half in zip(vertebrae_first, halves, strict=True):
+    for side, half in zip(sides, halves, strict=True):
         contour = paraspinal.paraspinal(frame, side, rng)
         envelope += _outside(frame, half, contour)
     vertebrae.column(frame, rng)
@@ -39,13 +39,12 @@ def _outside(frame: Frame, half: wall.HalfWall, contour: Array) -> list[Array]:
     skeleton = frame.person.skeleton
     back = contour[:, [49, 44, 39, 35]] * skeleton + mine
     lat = wall.latissimus(frame, half, back)
-    erector = frame.on_spine(contour if half.side > 0 else mirrored(contour))
     face = half.out(half.face())
     keep = (frame.level > -2.6)[:, None, None]
     return [
         np.where(keep, face, face[:, -1:]),
         half.out(lat) if (frame.level > -0.5).all() else face,
-        erector,
+        frame.beside_spine(contour, half.side),
     ]
 
 
@@ -95,6 +94,3 @@ def _wrap(frame: Frame, outer: Array, under: Array, rng: np.random.Generator) ->
     frame.pile.append(Layer(Stage.OUTER, int(Tissue.SKIN), outer, everywhere))
     frame.pile.append(Layer(Stage.OUTER, int(Tissue.SUBCUTANEOUS_FAT), under, everywhere))
     frame.pile.extend(pile)
-
-
-__all__ = ["build", "closed"]

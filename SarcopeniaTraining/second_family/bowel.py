@@ -1,12 +1,27 @@
-"""Small bowel, colon, great vessels and the mesentery's vessels, all as tubes cut by the slices."""
+"""Bowel, great vessels, the mesentery's vessels and hernias, as tubes cut by the slices; and their cavity."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from SarcopeniaTraining.second_family.contours import Array
 from SarcopeniaTraining.second_family.frame import Frame, Stage
-from SarcopeniaTraining.second_family.organs import _vessel, frame_at, tube
+from SarcopeniaTraining.second_family.organs import Hollow, frame_at, tube, vessel
 from SarcopeniaTraining.second_family.tissue import Tissue
+
+# fmt: off
+_ASCENDING = np.array(
+    [(84, 26, -92), (98, 22, -66), (106, 14, -36), (108, 10, 0), (106, 16, 30), (98, 36, 50)], dtype=float,
+)
+_TRANSVERSE = np.array(
+    [(98, 40, 50), (74, 74, 20), (30, 84, 0), (-24, 86, 6), (-70, 72, 30), (-104, 30, 84)], dtype=float,
+)
+_HANGS = np.array([(0, 0, 0), (0, 0, 0.5), (0, 0, 1), (0, 0, 1), (0, 0, 0.4), (0, 0, 0)])
+"""How much of its sag each point takes part in."""
+_DESCENDING = np.array(
+    [(-104, 30, 84), (-116, 6, 56), (-114, 0, 20), (-113, 4, -20), (-108, 14, -60), (-96, 22, -90),
+     (-70, 34, -112), (-30, 44, -118), (-10, 30, -140), (0, -10, -160)], dtype=float,
+)
+# fmt: on
 
 
 def colon(frame: Frame, rng: np.random.Generator) -> None:
@@ -18,23 +33,15 @@ def colon(frame: Frame, rng: np.random.Generator) -> None:
     if person.has("bowel_contrast"):
         stool = (*stool, Tissue.ORAL_CONTRAST)
     wall = float(rng.uniform(1.4, 2.6))
-    right = np.array(
-        [(84, 26, -92), (98, 22, -66), (106, 14, -36), (108, 10, 0), (106, 16, 30), (98, 36, 50)], dtype=float
-    )
+    right = _ASCENDING.copy()
     right[:, :2] += rng.normal(0, 4, 2)
-    tube(frame, right, rng.uniform(17, 29), rng, content=stool, wall_mm=wall, gas=0.45, haustra=0.16)
+    tube(frame, right, rng.uniform(17, 29), rng, Hollow(stool, wall, gas=0.45, haustra=0.16))
     hang = rng.uniform(-45, 40)
-    across = np.array([(98, 40, 50), (74, 74, 20 + hang * 0.5), (30, 84, hang), (-24, 86, hang + 6),
-                       (-70, 72, 30 + hang * 0.4), (-104, 30, 84)])  # fmt: skip
-    tube(frame, across, rng.uniform(11, 22), rng, content=stool, wall_mm=wall, gas=0.55, haustra=0.2)
-    left = np.array([(-104, 30, 84), (-116, 6, 56), (-114, 0, 20), (-113, 4, -20), (-108, 14, -60),
-                     (-96, 22, -90),
-                     (-70, 34, -112), (-30, 44, -118), (-10, 30, -140),
-                     (0, -10, -160)], dtype=float)  # fmt: skip
+    across = _TRANSVERSE + hang * _HANGS
+    tube(frame, across, rng.uniform(11, 22), rng, Hollow(stool, wall, gas=0.55, haustra=0.2))
+    left = _DESCENDING.copy()
     left[:, :2] += rng.normal(0, 3, 2)
-    tube(
-        frame, left, rng.uniform(8, 16), rng, content=(*stool, Tissue.COLLAPSED_BOWEL), wall_mm=wall, gas=0.3
-    )
+    tube(frame, left, rng.uniform(8, 16), rng, Hollow((*stool, Tissue.COLLAPSED_BOWEL), wall))
 
 
 def small_bowel(frame: Frame, rng: np.random.Generator) -> None:
@@ -53,7 +60,7 @@ def small_bowel(frame: Frame, rng: np.random.Generator) -> None:
         line[:, 0] = np.clip(line[:, 0], -100, 88)
         line[:, 1] = np.clip(line[:, 1], 34, 84)
         radius = float(rng.uniform(7.5, 12.5)) * (1.25 if person.has("bowel_contrast") else 1.0)
-        tube(frame, line, radius, rng, content=tuple(fluid), wall_mm=rng.uniform(1.6, 2.8), gas=0.10)
+        tube(frame, line, radius, rng, Hollow(tuple(fluid), rng.uniform(1.6, 2.8), gas=0.10))
 
 
 def mesentery(frame: Frame, rng: np.random.Generator) -> None:
@@ -63,11 +70,11 @@ def mesentery(frame: Frame, rng: np.random.Generator) -> None:
         start = np.array([rng.uniform(-8, 16), rng.uniform(44, 54), rng.uniform(-60, 30)])
         end = np.array([rng.uniform(-85, 80), rng.uniform(44, 84), start[2] - rng.uniform(-10, 60)])
         size = rng.uniform(1.0, 2.6)
-        _vessel(frame, start, end, (size, 0.7), Tissue.VEIN if rng.random() < 0.6 else Tissue.ARTERY, rng)
+        vessel(frame, start, end, (size, 0.7), Tissue.VEIN if rng.random() < 0.6 else Tissue.ARTERY, rng)
     for _ in range(int(rng.integers(5, 16))):
         start = np.array([rng.uniform(-110, 110), rng.uniform(-25, 70), rng.uniform(-110, 60)])
         end = start + rng.normal(0, 16, 3)
-        _vessel(frame, start, end, (0.8, 0.6), Tissue.FAT_STRAND, rng)
+        vessel(frame, start, end, (0.8, 0.6), Tissue.FAT_STRAND, rng)
 
 
 def great_vessels(frame: Frame, rng: np.random.Generator) -> None:
@@ -105,15 +112,15 @@ def great_vessels(frame: Frame, rng: np.random.Generator) -> None:
         ):
             end = np.array([sign * 46.0, 10.0, -112.0])
             start = low + np.array([aside if label == Tissue.AORTA else 20, back * 0.2, 0])
-            _vessel(
+            vessel(
                 frame, start, end + np.array([0, back, 0]), (radius * stretch, radius * stretch), label, rng
             )
         start = np.array([sign * 12.0, 24, 34 + 4 * sign])
-        _vessel(frame, start, np.array([sign * 46.0, 8, 34]), (4.5, 4.0), Tissue.CAVA, rng)
+        vessel(frame, start, np.array([sign * 46.0, 8, 34]), (4.5, 4.0), Tissue.CAVA, rng)
         ureter = np.array([sign * 40.0, 26.0, 10.0])
-        _vessel(frame, ureter, np.array([sign * 44.0, 28.0, -110.0]), (1.9, 1.9), Tissue.ARTERY, rng)
-    _vessel(frame, np.array([-6.0, 40, 74]), np.array([0.0, 56, -50]), (3.4, 2.2), Tissue.ARTERY, rng)
-    _vessel(frame, np.array([14.0, 50, 64]), np.array([12.0, 56, -50]), (5.6, 3.2), Tissue.VEIN, rng)
+        vessel(frame, ureter, np.array([sign * 44.0, 28.0, -110.0]), (1.9, 1.9), Tissue.ARTERY, rng)
+    vessel(frame, np.array([-6.0, 40, 74]), np.array([0.0, 56, -50]), (3.4, 2.2), Tissue.ARTERY, rng)
+    vessel(frame, np.array([14.0, 50, 64]), np.array([12.0, 56, -50]), (5.6, 3.2), Tissue.VEIN, rng)
 
 
 def _plaques(frame: Frame, middle: Array, radii: Array, rng: np.random.Generator) -> None:

@@ -103,6 +103,11 @@ def mirrored(points: Array) -> Array:
     return result
 
 
+def sided(points: Array, side: int) -> Array:
+    """Points of the right side as they are (1), or on the left (−1)."""
+    return points if side > 0 else mirrored(points)
+
+
 def grown(points: Array, factor: ArrayLike, anchor: ArrayLike) -> Array:
     """Contours made larger or smaller about a point that stays.
 

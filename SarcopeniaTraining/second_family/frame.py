@@ -6,13 +6,13 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from SarcopeniaTraining.second_family.contours import Array, Displacement, Stations, along_body
+from SarcopeniaTraining.second_family.contours import Array, Displacement, Stations, along_body, sided
 from SarcopeniaTraining.second_family.person import Person
 
 _SEGMENTS_MM = {6: 26.0, 5: 27.0, 4: 28.5, 3: 31.0, 2: 34.0, 1: 36.0, 0: 37.0, -1: 36.5, -2: 33.0}
 """Middle of a vertebra to the middle of the next below, reference man; the key is the upper level."""
 _LORDOSIS_MM = {6: -17, 5: -15, 4: -13, 3: -10, 2: -6, 1: -2, 0: 0, -1: -1, -2: -7, -3: -20, -5: -52, -6: -66}
-L3_LEVEL, SACRUM_NUMBER = 0, 25
+SACRUM_NUMBER = 25
 
 
 class Stage(IntEnum):
@@ -156,6 +156,10 @@ class Frame:
         """Points given about the vertebral body's middle, in the person's size."""
         result: Array = points * self.person.skeleton + self.spine
         return result
+
+    def beside_spine(self, points: Array, side: int) -> Array:
+        """Points of the right side about the vertebral body, on the right (1) or the left (−1)."""
+        return self.on_spine(sided(points, side))
 
     def put(self, stage: Stage, label: int, points: Array, visible: NDArray[np.bool_] | None = None) -> None:
         """Lay a contour on the pile."""

@@ -1,5 +1,7 @@
 """Above and below the abdomen: ribs and lung bases, iliac wings and gluteal muscles, arms."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from SarcopeniaTraining.second_family.contours import (
@@ -7,10 +9,10 @@ from SarcopeniaTraining.second_family.contours import (
     Stations,
     closed,
     grown,
-    mirrored,
     normals,
     open_path,
     sheet,
+    sided,
     smooth_step,
 )
 from SarcopeniaTraining.second_family.frame import Frame, Stage
@@ -73,7 +75,7 @@ def ribs_and_lungs(frame: Frame, half: HalfWall, rng: np.random.Generator) -> No
     lung = sheet(half.path, half.outward, -profile - 3.0, 0 * profile - 1.0)
     frame.put(Stage.VISCERA, Tissue.LUNG, half.out(lung), depth > 1.5)
     crus = sheet(half.path, half.outward, -profile - 5.0, -profile - 2.5)
-    frame.put(Stage.VISCERA, Tissue.CRUS, half.out(crus[:, :]), frame.level > 2.4)
+    frame.put(Stage.VISCERA, Tissue.CRUS, half.out(crus), frame.level > 2.4)
 
 
 def _resample(values: Array, samples: Array, q: Array) -> Array:
@@ -122,8 +124,19 @@ def pelvis(frame: Frame) -> Array:
 
 def _on_pelvis(frame: Frame, points: Array, sign: int) -> Array:
     """The pelvis follows a third of the column's curve."""
-    mine = points if sign > 0 else mirrored(points)
-    return frame.on_spine(mine - frame.spine / frame.person.skeleton * np.array([0.7, 0.65]))
+    return frame.on_spine(sided(points, sign) - frame.spine / frame.person.skeleton * np.array([0.7, 0.65]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Arm:
+    """Control points of an arm's skin about its middle, and that middle, on each slice."""
+
+    shape: Array
+    place: Array
+
+    def ring(self, scale: float, off_mm: tuple[float, float] = (0.0, 0.0)) -> Array:
+        """The contour at a share of the arm's size, off its middle."""
+        return closed(self.shape * scale * np.array([1, 1.05]) + self.place + np.array(off_mm), 40)
 
 
 def arms(frame: Frame, half_width: float, rng: np.random.Generator) -> None:
@@ -138,24 +151,9 @@ def arms(frame: Frame, half_width: float, rng: np.random.Generator) -> None:
         wide = frame.stations({-5: 26.0, -2: 34.0, 1: 40.0, 4: 48.0}) * frame.person.skeleton
         place = np.stack([sign * (half_width + wide + rng.uniform(4, 18)), -25 + 6 * frame.level], axis=-1)
         shape = circle + rng.normal(0, 0.04, circle.shape)
-
-        def ring(
-            scale: float,
-            dx: float = 0,
-            dy: float = 0,
-            place: Array = place,
-            shape: Array = shape,
-            wide: Array = wide,
-        ) -> Array:
-            return closed(
-                shape[None] * wide[:, None, None] * scale * np.array([1, 1.05])
-                + place[:, None]
-                + np.array([dx, dy]),
-                40,
-            )
-
+        arm = _Arm(shape[None] * wide[:, None, None], place[:, None])
         for label, scale in ((Tissue.SKIN, 1.0), (Tissue.SUBCUTANEOUS_FAT, 0.95), (Tissue.ARM_MUSCLE, 0.78)):
-            frame.put(Stage.OUTER, label, ring(scale))
+            frame.put(Stage.OUTER, label, arm.ring(scale))
         for dx, dy in ((7, 6), (-8, -5)):
-            frame.put(Stage.OUTER, Tissue.ARM_BONE, ring(0.2, dx, dy), frame.level < 0.5)
-        frame.put(Stage.OUTER, Tissue.ARM_BONE, ring(0.26), frame.level >= 0.5)
+            frame.put(Stage.OUTER, Tissue.ARM_BONE, arm.ring(0.2, (dx, dy)), frame.level < 0.5)
+        frame.put(Stage.OUTER, Tissue.ARM_BONE, arm.ring(0.26), frame.level >= 0.5)

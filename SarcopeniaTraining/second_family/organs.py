@@ -1,6 +1,9 @@
-"""Solid organs: liver, gallbladder, spleen, kidneys, pancreas, stomach, bladder; ascites."""
+"""Organs: liver, gallbladder, spleen, kidneys, pancreas, stomach, bladder; and how hollow ones are drawn."""
+
+from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from SarcopeniaTraining.second_family.contours import Array, Stations, closed, grown
 from SarcopeniaTraining.second_family.frame import Frame, Stage
@@ -24,7 +27,7 @@ _SPLEEN: Stations = {
 _KIDNEY = np.array(
     [(26, 3), (20, 17), (7, 25), (-9, 25), (-21, 16), (-18, 7), (-10, 1), (-17, -7), (-22, -15), (-11, -24),
      (6, -26), (20, -17)], dtype=float,
-)  # fmt: skip
+)
 _SINUS = np.array([(6, 2), (3, 8), (-6, 9), (-19, 7), (-26, 1), (-19, -7), (-6, -8), (3, -6)], dtype=float)
 _PANCREAS: Stations = {
     0.2: [(28, 40), (38, 44), (44, 40), (40, 32), (30, 30), (22, 33), (20, 36), (24, 39)],
@@ -32,6 +35,15 @@ _PANCREAS: Stations = {
     2: [(0, 62), (26, 64), (42, 52), (36, 42), (16, 48), (-20, 46), (-40, 44), (-30, 56)],
     2.8: [(-20, 54), (0, 58), (8, 50), (-10, 44), (-40, 36), (-74, 24), (-84, 32), (-56, 48)],
 }
+_DUODENUM = np.array(
+    [(40, 66, 62), (54, 52, 50), (58, 34, 30), (56, 28, 8), (44, 28, -8), (18, 40, -12),
+     (-8, 42, -8), (-26, 44, 6), (-34, 54, 24)], dtype=float,
+)
+_STOMACH = np.array(
+    [(-74, 20, 150), (-84, 40, 124), (-78, 70, 96), (-60, 88, 72), (-24, 92, 54), (14, 84, 56), (36, 70, 64)],
+    dtype=float,
+)
+_FUNDUS = np.array([(-66, 10, 205), (-70, 16, 180), (-74, 28, 150), (-72, 44, 120)], dtype=float)
 # fmt: on
 
 
@@ -51,7 +63,7 @@ def liver_and_spleen(frame: Frame, rng: np.random.Generator) -> None:
     for _ in range(22):
         start = np.array([rng.uniform(20, 60), rng.uniform(30, 70), rng.uniform(60, 130)])
         end = np.array([rng.uniform(70, 125), rng.uniform(-30, 90), start[2] - rng.uniform(-20, 50)])
-        _vessel(frame, start, end, (rng.uniform(2.0, 4.5), 1.0), Tissue.VEIN, rng)
+        vessel(frame, start, end, (rng.uniform(2.0, 4.5), 1.0), Tissue.VEIN, rng)
     if rng.random() < 0.8:
         place = frame.front(np.array([[[84.0, 74.0]]]))[0, 0]
         middle = np.array([place[0], place[1], (tip + 0.75) * 36])
@@ -67,7 +79,7 @@ def liver_and_spleen(frame: Frame, rng: np.random.Generator) -> None:
     frame.put(Stage.VISCERA, Tissue.SPLEEN, frame.front(points), size > 0.08)
 
 
-def _vessel(
+def vessel(
     frame: Frame,
     start: Array,
     end: Array,
@@ -93,56 +105,57 @@ def frame_at(frame: Frame, line: Array) -> Array:
     return np.stack([x, -20 + (line[:, 1] + 20) * scale], axis=-1)
 
 
+@dataclass(frozen=True, eq=False)
+class _Lie:
+    """Where a kidney lies on each slice: its side, its turn in radians, its middle in mm."""
+
+    side: int
+    turn: float
+    middle: Array
+
+    def at(self, shape: Array, scale: Array) -> Array:
+        """Control points (n, 2) about the kidney's middle, in its size on each slice, in the body."""
+        c, s = np.cos(self.turn), np.sin(self.turn)
+        x, y = shape[:, 0] * c - shape[:, 1] * s, shape[:, 0] * s + shape[:, 1] * c
+        result: Array = np.stack([x * self.side, y], axis=-1) * scale[:, None, None] + self.middle[:, None]
+        return result
+
+
 def kidneys(frame: Frame, rng: np.random.Generator) -> None:
     """Both kidneys in their own fat, with sinus, pyramids and now and then a cyst."""
     person = frame.person
-    for sign in (1, -1):
-        middle = (1.05 if sign > 0 else 1.3) + rng.normal(0, 0.3)
+    for side in (1, -1):
+        middle = (1.05 if side > 0 else 1.3) + rng.normal(0, 0.3)
         half = 54 * rng.normal(1, 0.08) * person.skeleton
         height = (frame.z_mm - middle * 36 * person.skeleton) / half
-        inside = np.clip(1 - height**2, 0, 1)
-        x = (
-            sign * (64 - 9 * height) * (0.5 * person.skeleton + 0.5 * person.waist)
-            + sign * 2 * person.fattiness
-        )
+        wide = 0.5 * person.skeleton + 0.5 * person.waist
+        x = side * (64 - 9 * height) * wide + side * 2 * person.fattiness
         y = 3 - 11 * height + 4 * person.depth
-        turn = np.deg2rad(28 + rng.normal(0, 10)) * np.ones_like(height)
-        place = np.stack([x, y], axis=-1) + frame.spine[:, 0] * 0.5
-        size = np.maximum(np.sqrt(inside), 0.02) * rng.normal(1.0, 0.06) * person.skeleton
-
-        def at(
-            shape: Array, scale: Array, sign: int = sign, turn: Array = turn, place: Array = place
-        ) -> Array:
-            c, s = np.cos(turn), np.sin(turn)
-            rotated = np.stack([shape[:, 0] * c[:, None] - shape[:, 1] * s[:, None],
-                                shape[:, 0] * s[:, None] + shape[:, 1] * c[:, None]], axis=-1)  # fmt: skip
-            rotated[..., 0] *= sign
-            result: Array = rotated * scale[:, None, None] + place[:, None]
-            return result
-
-        near = np.abs(height) < 1.12
-        frame.put(
-            Stage.INNER, Tissue.VISCERAL_FAT, closed(at(_KIDNEY * 1.35, np.maximum(size, 0.3)), 40), near
-        )
-        shape = _KIDNEY + rng.normal(0, 1.0, _KIDNEY.shape)
-        solid = np.where(
-            np.abs(height)[:, None, None] > 0.62, at(_KIDNEY * 0.95 + [1, 0], size), at(shape, size)
-        )
-        frame.put(Stage.INNER, Tissue.KIDNEY_CORTEX, closed(solid, 48), inside > 0.01)
-        for angle in np.linspace(-2.2, 2.2, 7) + rng.normal(0, 0.1, 7):
-            spot = np.array([(14.5 * np.cos(angle), 15.5 * np.sin(angle))]) + 4.6 * _circle(8)
-            frame.put(Stage.INNER, Tissue.KIDNEY_MEDULLA, closed(at(spot, size), 14), inside > 0.3)
-        sinus = _SINUS + rng.normal(0, 1.2, _SINUS.shape)
-        open_part = size * np.clip((0.75 - np.abs(height)) / 0.35, 0.02, 1)
-        frame.put(Stage.INNER, Tissue.VISCERAL_FAT, closed(at(sinus, open_part), 28), np.abs(height) < 0.72)
-        frame.put(
-            Stage.INNER,
-            Tissue.RENAL_SINUS,
-            closed(at(sinus * 0.42 + [-5, 0], open_part), 20),
-            np.abs(height) < 0.45,
-        )
+        turn = float(np.deg2rad(28 + rng.normal(0, 10)))
+        lie = _Lie(side, turn, np.stack([x, y], axis=-1) + frame.spine[:, 0] * 0.5)
+        size = np.maximum(np.sqrt(np.clip(1 - height**2, 0, 1)), 0.02)
+        _kidney(frame, lie, height, size * rng.normal(1.0, 0.06) * person.skeleton, rng)
         if person.has("kidney_cyst") and rng.random() < 0.7:
-            _cyst(frame, sign * 78 * person.skeleton, middle * 36, rng)
+            _cyst(frame, side * 78 * person.skeleton, middle * 36, rng)
+
+
+def _kidney(frame: Frame, lie: _Lie, height: Array, size: Array, rng: np.random.Generator) -> None:
+    """One kidney; its height is 0 in its middle and ±1 at its poles, its size 1 in its middle."""
+    inside, away = np.clip(1 - height**2, 0, 1), np.abs(height)
+    fat = closed(lie.at(_KIDNEY * 1.35, np.maximum(size, 0.3)), 40)
+    frame.put(Stage.INNER, Tissue.VISCERAL_FAT, fat, away < 1.12)
+    shape = _KIDNEY + rng.normal(0, 1.0, _KIDNEY.shape)
+    poles = away[:, None, None] > 0.62
+    solid = np.where(poles, lie.at(_KIDNEY * 0.95 + [1, 0], size), lie.at(shape, size))
+    frame.put(Stage.INNER, Tissue.KIDNEY_CORTEX, closed(solid, 48), inside > 0.01)
+    for angle in np.linspace(-2.2, 2.2, 7) + rng.normal(0, 0.1, 7):
+        spot = np.array([(14.5 * np.cos(angle), 15.5 * np.sin(angle))]) + 4.6 * _circle(8)
+        frame.put(Stage.INNER, Tissue.KIDNEY_MEDULLA, closed(lie.at(spot, size), 14), inside > 0.3)
+    sinus = _SINUS + rng.normal(0, 1.2, _SINUS.shape)
+    open_part = size * np.clip((0.75 - away) / 0.35, 0.02, 1)
+    frame.put(Stage.INNER, Tissue.VISCERAL_FAT, closed(lie.at(sinus, open_part), 28), away < 0.72)
+    middle = closed(lie.at(sinus * 0.42 + [-5, 0], open_part), 20)
+    frame.put(Stage.INNER, Tissue.RENAL_SINUS, middle, away < 0.45)
 
 
 def _cyst(frame: Frame, x_mm: float, z_mm: float, rng: np.random.Generator) -> None:
@@ -176,57 +189,48 @@ def upper_organs(frame: Frame, rng: np.random.Generator) -> None:
     ends = np.clip(np.minimum((level - 0.1) / 0.4, (2.9 - level) / 0.4), 0, 1)
     points = closed(grown(controls, np.maximum(np.sqrt(ends), 0.02), controls.mean(axis=1)), 40)
     frame.put(Stage.VISCERA, Tissue.PANCREAS, frame.front(points), ends > 0.02)
-    duodenum = np.array([(40, 66, 62), (54, 52, 50), (58, 34, 30), (56, 28, 8), (44, 28, -8), (18, 40, -12),
-                         (-8, 42, -8), (-26, 44, 6), (-34, 54, 24)], dtype=float)  # fmt: skip
-    tube(frame, duodenum, 11.0, rng, content=(Tissue.BOWEL_FLUID, Tissue.COLLAPSED_BOWEL), wall_mm=2.4)
-    stomach = np.array(
-        [
-            (-74, 20, 150),
-            (-84, 40, 124),
-            (-78, 70, 96),
-            (-60, 88, 72),
-            (-24, 92, 54),
-            (14, 84, 56),
-            (36, 70, 64),
-        ],
-        dtype=float,
-    )
+    fluid = Hollow((Tissue.BOWEL_FLUID, Tissue.COLLAPSED_BOWEL), wall_mm=2.4)
+    tube(frame, _DUODENUM, 11.0, rng, fluid)
+    stomach = _STOMACH.copy()
     stomach[:, 2] += rng.normal(0, 12)
+    full = (Tissue.GASTRIC_CONTENT, Tissue.BOWEL_FLUID)
     if (frame.level > 2.2).any():
-        fundus = np.array([(-66, 10, 205), (-70, 16, 180), (-74, 28, 150), (-72, 44, 120)], dtype=float)
-        full = (Tissue.GASTRIC_CONTENT, Tissue.BOWEL_FLUID)
-        tube(frame, fundus, rng.uniform(34, 48), rng, content=full, wall_mm=4.0, gas=0.9, haustra=0.04)
+        bag = Hollow(full, wall_mm=4.0, gas=0.9, haustra=0.04)
+        tube(frame, _FUNDUS, rng.uniform(34, 48), rng, bag)
     size = float(rng.uniform(18, 36))
-    tube(
-        frame,
-        stomach,
-        size,
-        rng,
-        content=(Tissue.GASTRIC_CONTENT, Tissue.BOWEL_FLUID),
-        wall_mm=4.0,
-        taper=True,
-    )
+    tube(frame, stomach, size, rng, Hollow(full, wall_mm=4.0, taper=True))
 
 
-def tube(  # noqa: PLR0913 - a tube is its line, size, content and wall
-    frame: Frame,
-    line: Array,
-    radius_mm: float,
-    rng: np.random.Generator,
-    *,
-    content: tuple[int, ...],
-    wall_mm: float,
-    taper: bool = False,
-    haustra: float = 0.12,
-    gas: float = 0.3,
-    wall: int = Tissue.BOWEL_WALL,
-) -> None:
+@dataclass(frozen=True)
+class Hollow:
+    """What a hollow organ is like, whatever its course.
+
+    Attributes
+    ----------
+    content
+        Labels of which each piece of 9 cm holds one.
+    wall_mm
+        Thickness of the wall.
+    gas
+        Share of the pieces with gas in front of their content.
+    haustra
+        Depth of the folds, as a share of the radius.
+    taper
+        Whether it narrows at both ends.
+    """
+
+    content: tuple[int, ...]
+    wall_mm: float
+    gas: float = 0.3
+    haustra: float = 0.12
+    taper: bool = False
+
+
+def tube(frame: Frame, line: Array, radius_mm: float, rng: np.random.Generator, hollow: Hollow) -> None:
     """A hollow organ along a line through control points (n, 3), reference coordinates.
 
     First its wall over the whole length, then its lumen; gas lies in front of fluid.
     """
-    from scipy.interpolate import CubicSpline
-
     length = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
     count = max(int(length / 3.0), 6)
     where = np.linspace(0, len(line) - 1, count)
@@ -236,16 +240,16 @@ def tube(  # noqa: PLR0913 - a tube is its line, size, content and wall
     phase = rng.uniform(0, 6.28)
     share = np.linspace(0, 1, count)
     radii = radius_mm * (
-        1 + haustra * np.sin(share * length / 36 * 6.28 + phase) + 0.10 * _wander(rng, count)
+        1 + hollow.haustra * np.sin(share * length / 36 * 6.28 + phase) + 0.10 * _wander(rng, count)
     )
-    if taper:
+    if hollow.taper:
         radii = radii * (0.45 + 0.55 * np.sin(np.pi * np.clip(share * 0.85 + 0.12, 0, 1)))
     radii = np.maximum(radii, 4.5)
-    inner = np.maximum(radii - wall_mm, 0.8)
+    inner = np.maximum(radii - hollow.wall_mm, 0.8)
     parts = np.clip((share * max(1, length / 90) + rng.uniform(0, 9)).astype(int), 0, 99)
-    labels = np.array([rng.choice(content) for _ in range(100)], dtype=np.uint8)[parts]
-    filled = np.array([rng.random() < gas for _ in range(100)])[parts]
-    frame.put_tube(Stage.VISCERA, path, radii, np.full(count, wall, dtype=np.uint8))
+    labels = np.array([rng.choice(hollow.content) for _ in range(100)], dtype=np.uint8)[parts]
+    filled = np.array([rng.random() < hollow.gas for _ in range(100)])[parts]
+    frame.put_tube(Stage.VISCERA, path, radii, np.full(count, Tissue.BOWEL_WALL, np.uint8))
     empty = labels == Tissue.COLLAPSED_BOWEL
     folds = path + rng.normal(0, 0.22, (count, 3)) * inner[:, None] * [1, 1, 0]
     frame.put_tube(Stage.VISCERA, path, np.where(empty, inner * 0.8, inner), labels)

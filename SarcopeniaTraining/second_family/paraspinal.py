@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from SarcopeniaTraining.second_family.contours import Array, Stations, closed, grown, mirrored, smooth_step
+from SarcopeniaTraining.second_family.contours import Array, Stations, closed, grown, sided, smooth_step
 from SarcopeniaTraining.second_family.frame import Frame, Stage
 from SarcopeniaTraining.second_family.tissue import Tissue
 
@@ -85,7 +85,7 @@ _ANCHORS: dict[Tissue, Stations] = {
 
 @dataclass(frozen=True)
 class Side:
-    """Muscularity of one side: area factor of the muscles, and how far the compartment kept its size."""
+    """Muscularity of one side (1: right, −1: left): area factors of its muscles, and of its psoas."""
 
     sign: int
     area: float
@@ -112,13 +112,14 @@ def paraspinal(frame: Frame, side: Side, rng: np.random.Generator) -> Array:
     shell = grown(_proportioned(frame.stations(_COMPARTMENT)), kept, (6, -42))
     shell = shell + rng.normal(0, 0.7, (1, shell.shape[1], 2))
     level = frame.level
-
-    def place(points: Array) -> Array:
-        return frame.on_spine(points if side.sign > 0 else mirrored(points))
-
     contour = closed(shell, 64)
-    frame.put(Stage.INNER, Tissue.FASCIA, place(grown(contour, 1 + 0.9 / 40, (42, -58))), level > -3.3)
-    frame.put(Stage.INNER, Tissue.INTERMUSCULAR_FAT, place(contour), level > -5.2)
+    frame.put(
+        Stage.INNER,
+        Tissue.FASCIA,
+        frame.beside_spine(grown(contour, 1 + 0.9 / 40, (42, -58)), side.sign),
+        level > -3.3,
+    )
+    frame.put(Stage.INNER, Tissue.INTERMUSCULAR_FAT, frame.beside_spine(contour, side.sign), level > -5.2)
     shapes = (
         (Tissue.MULTIFIDUS, _MULTIFIDUS, -5.2, 6.5),
         (Tissue.LONGISSIMUS, _LONGISSIMUS, -3.2, 6.5),
@@ -127,7 +128,7 @@ def paraspinal(frame: Frame, side: Side, rng: np.random.Generator) -> Array:
     wasted = np.sqrt(side.area) / kept
     tight = wasted * (1.0 - 0.05 * person.fattiness)
     filled = grown(contour, np.minimum(tight, 1.0) * 0.985, (30, -50))
-    frame.put(Stage.INNER, Tissue.LONGISSIMUS, place(filled), level > -3.2)
+    frame.put(Stage.INNER, Tissue.LONGISSIMUS, frame.beside_spine(filled, side.sign), level > -3.2)
     halo_mm = 0.15 + 0.9 * person.fattiness + 2.5 * max(1 - wasted, 0)
     for tissue, stations, lowest, highest in shapes:
         points = grown(_proportioned(frame.stations(stations)), kept, (6, -42))
@@ -138,8 +139,13 @@ def paraspinal(frame: Frame, side: Side, rng: np.random.Generator) -> Array:
         outline = closed(points, 40)
         shown = (level > lowest) & (level < highest)
         around = grown(outline, 1 + halo_mm / 13, outline.mean(axis=1)) + rng.normal(0, 0.6 * halo_mm, 2)
-        frame.put(Stage.INNER, Tissue.INTERMUSCULAR_FAT, place(around), shown & (halo_mm > 0.3))
-        frame.put(Stage.INNER, tissue, place(outline), shown)
+        frame.put(
+            Stage.INNER,
+            Tissue.INTERMUSCULAR_FAT,
+            frame.beside_spine(around, side.sign),
+            shown & (halo_mm > 0.3),
+        )
+        frame.put(Stage.INNER, tissue, frame.beside_spine(outline, side.sign), shown)
     _psoas_and_quadratus(frame, side, rng)
     return contour
 
@@ -158,14 +164,14 @@ def _psoas_and_quadratus(frame: Frame, side: Side, rng: np.random.Generator) -> 
     ):
         area = side.psoas_area if tissue == Tissue.PSOAS else side.area * float(rng.normal(1.0, 0.12))
         ends = smooth_step(level, lowest, lowest + 0.25) * (1 - smooth_step(level, highest - 0.4, highest))
-        factor = np.sqrt(area) * np.sqrt(np.maximum(ends, 0.02))
-        if tissue == Tissue.PSOAS:
-            factor = np.sqrt(area) * np.where(level > 0, np.sqrt(np.maximum(ends, 0.02)), 1.0)
+        taper = np.sqrt(np.maximum(ends, 0.02))
+        if tissue == Tissue.PSOAS:  # it leaves the drawing at full size
+            taper = np.where(level > 0, taper, 1.0)
+        factor = np.sqrt(area) * taper
         controls = frame.stations(stations)
         controls = controls + rng.normal(0, 0.8, (1, controls.shape[1], 2))
         points = grown(controls, factor, frame.stations(_ANCHORS[tissue]))
-        points = points if side.sign > 0 else mirrored(points)
-        frame.put(Stage.INNER, tissue, frame.on_spine(closed(points, 40)), ends > 0.03)
+        frame.put(Stage.INNER, tissue, frame.on_spine(closed(sided(points, side.sign), 40)), ends > 0.03)
 
 
 def crura(frame: Frame) -> None:
@@ -176,10 +182,5 @@ def crura(frame: Frame) -> None:
     size = frame.stations({-0.2: 0.05, 0.6: 0.35, 2: 0.8, 3: 1.1, 5: 1.3})
     for sign in (1, -1):
         points = grown(np.repeat(shape[None], len(frame.z_mm), axis=0), np.sqrt(size), (20, 10))
-        points = points if sign > 0 else mirrored(points)
-        frame.put(
-            Stage.INNER,
-            Tissue.CRUS,
-            frame.on_spine(closed(points, 28)),
-            frame.level > (0.3 if sign > 0 else 0.8),
-        )
+        shown = frame.level > (0.3 if sign > 0 else 0.8)
+        frame.put(Stage.INNER, Tissue.CRUS, frame.on_spine(closed(sided(points, sign), 28)), shown)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _HEIGHT_CM = {"male": (176.0, 7.0), "female": (163.0, 6.5)}
-_L3_TRAITS = {  # stated probabilities; docs/second-family.md
+_CHANCES = {
     "ascites": 0.08,
     "scoliosis": 0.10,
     "one_sided_atrophy": 0.06,
@@ -23,6 +23,7 @@ _L3_TRAITS = {  # stated probabilities; docs/second-family.md
     "curved_table": 0.5,
     "blanket": 0.35,
 }
+"""Of each trait at the age where it depends on age: docs/second-family.md."""
 _NUMBERINGS = (
     ("normal", 0.82),
     ("L4", 0.04),
@@ -47,6 +48,10 @@ class Person:
         Thickness in front, at the side, behind.
     fattiness
         0 lean … 1 severe intramuscular fat.
+    wall
+        Thickness of the abdominal wall's muscles, as a factor beside `muscle`.
+    asymmetry
+        How much larger the right side's muscles are, as a share.
     """
 
     sex: str
@@ -88,9 +93,7 @@ class Person:
         )
         fat = float(np.clip(rng.normal(0.30 + 0.28 * old + 0.014 * (bmi - 26), 0.19), 0.02, 1.1))
         under = np.exp(rng.normal(np.log(15 if sex == "male" else 21), 0.25)) * (max(bmi - 12, 5) / 14) ** 1.5
-        traits = {
-            trait for trait, chance in _L3_TRAITS.items() if rng.random() < chance * _by_age(trait, age)
-        }
+        traits = {trait for trait, chance in _CHANCES.items() if rng.random() < chance * _by_age(trait, age)}
         numbering = str(rng.choice([n for n, _ in _NUMBERINGS], p=[p for _, p in _NUMBERINGS]))
         skeleton = float((height / 176) ** 0.9 * (1 if sex == "male" else 0.955) * rng.normal(1, 0.025))
         return cls(

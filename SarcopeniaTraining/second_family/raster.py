@@ -17,6 +17,15 @@ from SarcopeniaTraining.second_family.tissue import Tissue
 
 Labels = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
+_COUNTED: dict[str, Callable[[], NDArray[np.bool_]]] = {
+    "muscle": tissue.is_muscle,
+    "outline": tissue.is_outline,
+    "bone": tissue.is_bone,
+    "marrow": tissue.is_marrow,
+    "fat": tissue.is_fat,
+    "mottled": tissue.is_mottled,
+}
+"""Labels whose shares are counted, by the field of `Shares` that holds them."""
 
 
 @dataclass(frozen=True)
@@ -48,42 +57,63 @@ class Shares:
     vertebra: Labels
 
 
-class _Pile:
-    """The frame's contours after displacement, in sub-pixels, ready slice by slice."""
+@dataclass(frozen=True, eq=False)
+class _Polygons:
+    """A layer in sub-pixels: its corners on each sub-slice, x and y by turns."""
 
-    def __init__(self, frame: Frame, canvas: Canvas) -> None:
-        self.layers: list[tuple[Stage, int, NDArray[np.bool_], NDArray[np.int64]]] = []
-        self.discs: dict[int, tuple[NDArray[np.intp], NDArray[np.float64], Labels]] = {}
-        self.order: list[tuple[Stage, bool, int]] = []
-        moved = iter(_displaced(frame))
-        for index, item in enumerate(frame.pile):
-            points = canvas.pixels(next(moved))
+    label: int
+    visible: NDArray[np.bool_]
+    corners: NDArray[np.int64]
+
+    def paint(self, draw: ImageDraw.ImageDraw, row: int) -> None:
+        """Fill it on one sub-slice."""
+        if self.visible[row]:
+            draw.polygon(self.corners[row].tolist(), fill=self.label)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ellipses:
+    """Discs in sub-pixels, ordered by their sub-slices: bounding boxes and labels."""
+
+    slices: NDArray[np.intp]
+    boxes: NDArray[np.float64]
+    labels: Labels
+
+    def paint(self, draw: ImageDraw.ImageDraw, row: int) -> None:
+        """Fill those of one sub-slice."""
+        low, high = np.searchsorted(self.slices, (row, row + 1))
+        for box, label in zip(self.boxes[low:high].tolist(), self.labels[low:high].tolist(), strict=True):
+            draw.ellipse(box, fill=label)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pile:
+    """The frame's contours after displacement, in painter's order."""
+
+    shapes: tuple[tuple[Stage, _Polygons | _Ellipses], ...]
+
+    @classmethod
+    def of(cls, frame: Frame, canvas: Canvas) -> "_Pile":
+        """Move all and round them to the canvas's sub-pixels."""
+        shapes: list[tuple[Stage, _Polygons | _Ellipses]] = []
+        for item, moved in zip(frame.pile, _displaced(frame), strict=True):
+            points = canvas.pixels(moved)
             if isinstance(item, Layer):
                 corners = np.zeros((len(item.visible), item.points.shape[1] * 2), dtype=np.int64)
                 corners[item.visible] = np.rint(points).reshape(int(item.visible.sum()), -1)
-                self.layers.append((item.stage, item.label, item.visible, corners))
-                self.order.append((item.stage, True, len(self.layers) - 1))
+                shapes.append((item.stage, _Polygons(item.label, item.visible, corners)))
             else:
                 radii = item.radii_mm[:, None] * canvas.finer / canvas.pixel_mm
                 boxes = np.concatenate([points - radii, points + radii], axis=1)
-                by_slice = np.argsort(item.slices, kind="stable")
-                self.discs[index] = (item.slices[by_slice], boxes[by_slice], item.labels[by_slice])
-                self.order.append((item.stage, False, index))
+                order = np.argsort(item.slices, kind="stable")
+                shapes.append((item.stage, _Ellipses(item.slices[order], boxes[order], item.labels[order])))
+        return cls(tuple(shapes))
 
     def paint(self, draw: ImageDraw.ImageDraw, stage: Stage, row: int) -> None:
         """Fill what belongs to a stage on one sub-slice."""
-        for at, is_layer, index in self.order:
-            if at != stage:
-                continue
-            if is_layer:
-                _, label, visible, corners = self.layers[index]
-                if visible[row]:
-                    draw.polygon(corners[row].tolist(), fill=label)
-                continue
-            slices, boxes, labels = self.discs[index]
-            low, high = np.searchsorted(slices, (row, row + 1))
-            for box, label in zip(boxes[low:high].tolist(), labels[low:high].tolist(), strict=True):
-                draw.ellipse(box, fill=label)
+        for at, shape in self.shapes:
+            if at == stage:
+                shape.paint(draw, row)
 
 
 def _displaced(frame: Frame) -> Iterator[NDArray[np.float64]]:
@@ -104,7 +134,7 @@ def _displaced(frame: Frame) -> Iterator[NDArray[np.float64]]:
 
 def _label_images(frame: Frame, canvas: Canvas) -> Iterator[Image.Image]:
     """One label image for each sub-slice."""
-    pile = _Pile(frame, canvas)
+    pile = _Pile.of(frame, canvas)
     size = (canvas.shape[0] * canvas.finer, canvas.shape[1] * canvas.finer)
     for row in range(len(frame.z_mm)):
         outside = Image.new("L", size, int(Tissue.AIR))
@@ -128,21 +158,17 @@ def rasterise(frame: Frame, canvas: Canvas, hu_of_label: Float32, sub_slices: in
     """
     count = len(frame.z_mm) // sub_slices
     shape = (*canvas.shape, count)
-    tables: dict[str, Callable[[], NDArray[np.bool_]]] = {
-        "muscle": tissue.is_muscle, "outline": tissue.is_outline, "bone": tissue.is_bone,
-        "marrow": tissue.is_marrow, "fat": tissue.is_fat, "mottled": tissue.is_mottled,
-    }  # fmt: skip
-    found = {name: np.zeros(shape, dtype=np.float32) for name in (*tables, "hu")}
-    lists = {name: (table() * 255).tolist() for name, table in tables.items()}
+    found = {name: np.zeros(shape, dtype=np.float32) for name in (*_COUNTED, "hu")}
+    tables = {name: (counted() * 255).tolist() for name, counted in _COUNTED.items()}
     vertebra = np.zeros(shape, dtype=np.uint8)
-    numbers = _vertebra_numbers()
+    numbers = tissue.vertebra_numbers()
     half = canvas.finer // 2
     for row, image in enumerate(_label_images(frame, canvas)):
         k = row // sub_slices
         labels = np.asarray(image)
         hu = Image.fromarray(hu_of_label[labels])
         found["hu"][:, :, k] += np.asarray(hu.reduce(canvas.finer)).T
-        for name, table in lists.items():
+        for name, table in tables.items():
             found[name][:, :, k] += np.asarray(image.point(table).reduce(canvas.finer)).T
         middle = numbers[labels[half :: canvas.finer, half :: canvas.finer]].T
         vertebra[:, :, k] = np.maximum(vertebra[:, :, k], middle)
@@ -151,11 +177,3 @@ def rasterise(frame: Frame, canvas: Canvas, hu_of_label: Float32, sub_slices: in
         found[name] /= 255 * sub_slices
     vertebra[found["bone"] <= 0.5] = 0
     return Shares(vertebra=vertebra, **found)
-
-
-def _vertebra_numbers() -> Labels:
-    """Label to TotalSegmentator number, 0 for what is no vertebra."""
-    table = np.zeros(256, dtype=np.uint8)
-    for number in tissue.VERTEBRAE:
-        table[[tissue.CORTEX_OF_VERTEBRA + number, tissue.MARROW_OF_VERTEBRA + number]] = number
-    return table

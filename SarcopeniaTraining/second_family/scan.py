@@ -1,19 +1,22 @@
 """Scans of the second family with their truth: `draw_l3` and `draw_scan`."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaTraining.second_family import scanner
 from SarcopeniaTraining.second_family.attenuation import hu_table, textured
 from SarcopeniaTraining.second_family.body import build
 from SarcopeniaTraining.second_family.person import Person, Protocol
 from SarcopeniaTraining.second_family.raster import Canvas, Shares, rasterise
 
-MUSCLE_HU = (-29.0, 150.0)
+_Values = TypeVar("_Values", bound=np.generic)
 _BONE_RIM_SHARE = 0.12
+_MARGIN_MM = 6.0
+_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,19 @@ class HeldOutScan:
 
 @dataclass(frozen=True)
 class _Grid:
-    """A stack of square slices: side in pixels, sizes in mm, the first slice's height, sub-samples."""
+    """A stack of square slices, and how finely it is painted.
 
-    side: int | None
-    pixel_mm: float
+    Attributes
+    ----------
+    pixel_mm
+        None: a side has `_SIDE` pixels, whose size follows from the field of view.
+    first_mm
+        Middle of the lowest slice above the middle of L3.
+    sub_slices, finer
+        Painted slices per slice, and sub-pixels per side of a pixel.
+    """
+
+    pixel_mm: float | None
     slice_mm: float
     first_mm: float
     slices: int
@@ -81,13 +93,84 @@ class _Grid:
         return result
 
 
+@dataclass(frozen=True, eq=False)
+class _View:
+    """The square field of view, and the pixels of it that are painted.
+
+    Attributes
+    ----------
+    side, slices
+        Pixels of a side, and slices.
+    field_mm
+        Diameter: a little more than the body's width, or less where it is cut.
+    middle
+        (2,) mm.
+    first, last
+        (2,): painted are `first` … `last` − 1, the body with a margin.
+    """
+
+    pixel_mm: float
+    side: int
+    slices: int
+    field_mm: float
+    middle: NDArray[np.float64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+    @classmethod
+    def random(
+        cls,
+        grid: _Grid,
+        person: Person,
+        extent_mm: tuple[NDArray[Any], NDArray[Any]],
+        rng: np.random.Generator,
+    ) -> "_View":
+        """A field about a body that lies between a lowest and a highest (x, y)."""
+        low, high = extent_mm
+        wide = (high - low).max()
+        cut = person.has("truncated")
+        field = wide * rng.uniform(0.86, 0.96) if cut else wide + rng.uniform(15, 70)
+        if grid.pixel_mm is None:
+            pixel, side = float(np.clip(np.round(field / _SIDE, 4), 0.65, 0.95)), _SIDE
+        else:
+            pixel, side = grid.pixel_mm, int(np.ceil(field / grid.pixel_mm))
+        middle = (low + high) / 2 + rng.normal(0, 3, 2)
+        corner = middle - side * pixel / 2
+        first = np.clip(np.floor((low - _MARGIN_MM - corner) / pixel).astype(int), 0, side - 2)
+        last = np.clip(np.ceil((high + _MARGIN_MM - corner) / pixel).astype(int), first + 1, side)
+        return cls(pixel, side, grid.slices, field, middle, first, last)
+
+    @property
+    def corner(self) -> NDArray[np.float64]:
+        """Outer corner of the first pixel, (2,) mm."""
+        corner: NDArray[np.float64] = self.middle - self.side * self.pixel_mm / 2
+        return corner
+
+    def canvas(self, finer: int) -> Canvas:
+        """What is painted, at so many sub-pixels a pixel."""
+        x, y = self.corner + self.first * self.pixel_mm
+        wide, deep = self.last - self.first
+        return Canvas((float(x), float(y)), self.pixel_mm, (int(wide), int(deep)), finer)
+
+    def placed(self, values: NDArray[_Values], empty: float = 0) -> NDArray[_Values]:
+        """Values of the painted pixels in the whole field."""
+        whole = np.full((self.side, self.side, self.slices), empty, dtype=values.dtype)
+        whole[self.first[0] : self.last[0], self.first[1] : self.last[1]] = values
+        return whole
+
+    def positions_mm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Middles of all pixels: x as (i, 1), y as (1, j)."""
+        steps = (np.arange(self.side) + 0.5) * self.pixel_mm
+        return (self.corner[0] + steps)[:, None], (self.corner[1] + steps)[None, :]
+
+
 def draw_l3(seed: int) -> HeldOutScan:
     """Five slices about the middle of L3 on a drawn grid: 512 × 512, 0.65–0.95 mm, 1–5 mm slices."""
     rng = np.random.default_rng([seed, 3])
     person = Person.random(rng, variants=False)
     slice_mm = float(rng.choice([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0]))
     subs = int(np.clip(np.ceil(slice_mm / 1.3), 1, 4))
-    grid = _Grid(512, 0.0, slice_mm, -2 * slice_mm, 5, subs, 2)
+    grid = _Grid(None, slice_mm, -2 * slice_mm, 5, subs, 2)
     return _draw(seed, person, grid, rng)
 
 
@@ -115,7 +198,7 @@ def draw_scan(
     low, high = (drawn[2], drawn[3]) if coverage_mm is None else coverage_mm
     slices = max(int((high - low) // thick), 1)
     subs = int(np.clip(np.ceil(thick / 2.2), 1, 3))
-    grid = _Grid(None, pixel, thick, low + thick / 2, slices, subs, 3 if pixel > 1.2 else 2)
+    grid = _Grid(pixel, thick, low + thick / 2, slices, subs, 3 if pixel > 1.2 else 2)
     return _draw(seed, person, grid, rng)
 
 
@@ -123,52 +206,48 @@ def _draw(seed: int, person: Person, grid: _Grid, rng: np.random.Generator) -> H
     protocol = Protocol.random(rng, person.bmi)
     frame, skin = build(person, grid.heights(), rng)
     low, high = _extent(skin, person)
-    pixel, side, field = _field_of_view(grid, person, (high - low).max(), rng)
-    middle = (low + high) / 2 + rng.normal(0, 3, 2)
-    margin = 6.0
-    corner = middle - side * pixel / 2
-    first = np.clip(np.floor((low - margin - corner) / pixel).astype(int), 0, side - 2)
-    last = np.clip(np.ceil((high + margin - corner) / pixel).astype(int), first + 1, side)
-    shape = (int(last[0] - first[0]), int(last[1] - first[1]))
-    canvas = Canvas(
-        (float(corner[0] + first[0] * pixel), float(corner[1] + first[1] * pixel)), pixel, shape, grid.finer
-    )
-    shares = rasterise(frame, canvas, hu_table(person, protocol, rng), grid.sub_slices)
+    view = _View.random(grid, person, (low, high), rng)
+    pixel = view.pixel_mm
+    shares = rasterise(frame, view.canvas(grid.finer), hu_table(person, protocol, rng), grid.sub_slices)
     plain = textured(shares, person, (pixel, pixel, grid.slice_mm), rng)
     after = scanner.spread(plain, pixel, protocol.kernel)
-    outline, muscle = _truth(shares, after)
-    window = (slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1])))
-    whole = (side, side, grid.slices)
-
-    def placed(values: NDArray[Any], empty: float = 0) -> NDArray[Any]:
-        result = np.full(whole, empty, dtype=values.dtype)
-        result[window] = values
-        return result
-
-    steps = np.arange(side) + 0.5
-    bench = scanner.Bench(
-        (corner[0] + steps * pixel)[:, None], (corner[1] + steps * pixel)[None, :],
-        float(low[1]), float(np.abs(skin[..., 0]).max()), float(high[1] - low[1]),
-    )  # fmt: skip
-    masks = [placed(mask) for mask in (outline, muscle, shares.vertebra)]
-    hu = scanner.furniture(placed(after, -1000.0), person, bench, rng)
-    hu = scanner.artefacts(hu, placed(shares.bone), person, bench, rng)
+    truth = (*truth_of(shares, after), shares.vertebra)
+    outline, muscle, vertebrae = (view.placed(mask) for mask in truth)
+    half_width = float(np.abs(skin[..., 0]).max())
+    bench = scanner.Bench(*view.positions_mm(), float(low[1]), half_width, float(high[1] - low[1]))
+    hu = scanner.furniture(view.placed(after, -1000.0), person, bench, rng)
+    hu = scanner.artefacts(hu, view.placed(shares.bone), person, bench, rng)
     hu = scanner.noisy(hu, protocol, bench, rng)
     if person.has("truncated"):
-        unseen = np.hypot(bench.x_mm - middle[0], bench.y_mm - middle[1]) > field / 2
-        for mask in (hu, *masks):
-            mask[unseen] = -1024 if mask is hu else 0
+        unseen = np.hypot(bench.x_mm - view.middle[0], bench.y_mm - view.middle[1]) > view.field_mm / 2
+        hu[unseen] = -1024
+        for mask in (outline, muscle, vertebrae):
+            mask[unseen] = 0
     shift = rng.uniform(-700, 200)
     affine = np.diag([pixel, pixel, grid.slice_mm, 1.0])
-    affine[:3, 3] = [*(corner + pixel / 2), grid.first_mm + shift]
-    facts = ScanFacts(
-        seed, person.sex, person.age_years, person.build, protocol.phase, grid.slice_mm, protocol.kernel,
-        protocol.kvp, round(protocol.noise_hu, 2), person.traits, float(shift), person.numbering,
-    )  # fmt: skip
-    return HeldOutScan(
-        np.clip(np.rint(hu), -1024, 3071).astype(np.int16), affine,
-        masks[0], masks[1], masks[2], facts,
-    )  # fmt: skip
+    affine[:3, 3] = [*(view.corner + pixel / 2), grid.first_mm + shift]
+    facts = _facts(seed, person, protocol, grid.slice_mm, float(shift))
+    stored = np.clip(np.rint(hu), -1024, 3071).astype(np.int16)
+    return HeldOutScan(stored, affine, outline, muscle, vertebrae, facts)
+
+
+def _facts(
+    seed: int, person: Person, protocol: Protocol, slice_mm: float, l3_superior_mm: float
+) -> ScanFacts:
+    return ScanFacts(
+        seed=seed,
+        sex=person.sex,
+        age_years=person.age_years,
+        build=person.build,
+        phase=protocol.phase,
+        slice_mm=slice_mm,
+        kernel=protocol.kernel,
+        kvp=protocol.kvp,
+        noise_hu=round(protocol.noise_hu, 2),
+        traits=person.traits,
+        l3_superior_mm=l3_superior_mm,
+        numbering=person.numbering,
+    )
 
 
 def _extent(skin: NDArray[Any], person: Person) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -179,18 +258,8 @@ def _extent(skin: NDArray[Any], person: Person) -> tuple[NDArray[Any], NDArray[A
     return low, high
 
 
-def _field_of_view(
-    grid: _Grid, person: Person, width_mm: float, rng: np.random.Generator
-) -> tuple[float, int, float]:
-    """Pixel in mm, side in pixels, field in mm: a little more than the body, or less where it is cut."""
-    field = width_mm * rng.uniform(0.86, 0.96) if person.has("truncated") else width_mm + rng.uniform(15, 70)
-    if grid.side is None:
-        return grid.pixel_mm, int(np.ceil(field / grid.pixel_mm)), field
-    return float(np.clip(np.round(field / grid.side, 4), 0.65, 0.95)), grid.side, field
-
-
-def _truth(shares: Shares, after: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def truth_of(shares: Shares, after: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Outline and muscle of shares and of the HU after the point spread, before noise."""
     outline = (shares.outline > 0.5) & (shares.bone < _BONE_RIM_SHARE)
-    low, high = MUSCLE_HU
-    muscle = outline & (after >= low) & (after <= high)
+    muscle = outline & (after >= MUSCLE_HU_LOW) & (after <= MUSCLE_HU_HIGH)
     return outline.astype(np.uint8), muscle.astype(np.uint8)

@@ -1,5 +1,6 @@
-"""Tissues of the second family: what a painted label is, and its HU in one person and scan."""
+"""Tissues of the second family: what a painted label is, and what iodine adds to tissues."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -75,49 +76,51 @@ MUSCLES = range(10, 30)
 CORTEX_OF_VERTEBRA, MARROW_OF_VERTEBRA = 100, 150
 """A vertebra's label is one of these plus its TotalSegmentator number."""
 VERTEBRAE = range(20, 45)
+_MARROW = (*(MARROW_OF_VERTEBRA + number for number in VERTEBRAE), Tissue.RIB_MARROW, Tissue.PELVIS_MARROW)
+
+
+def _table(labels: Iterable[int]) -> NDArray[np.bool_]:
+    table = np.zeros(256, dtype=bool)
+    table[list(labels)] = True
+    return table
 
 
 def is_muscle() -> NDArray[np.bool_]:
     """Labels of skeletal muscle tissue, (256,)."""
-    table = np.zeros(256, dtype=bool)
-    table[MUSCLES.start : MUSCLES.stop] = True
-    return table
+    return _table(MUSCLES)
 
 
 def is_outline() -> NDArray[np.bool_]:
     """Labels inside a muscle compartment: muscle and the fat between its parts, (256,)."""
-    table = is_muscle()
-    table[Tissue.INTERMUSCULAR_FAT] = True
-    return table
+    return _table([*MUSCLES, Tissue.INTERMUSCULAR_FAT])
 
 
 def is_marrow() -> NDArray[np.bool_]:
     """Labels of spongy bone, (256,)."""
-    table = np.zeros(256, dtype=bool)
-    table[[MARROW_OF_VERTEBRA + number for number in VERTEBRAE]] = True
-    table[[Tissue.RIB_MARROW, Tissue.PELVIS_MARROW]] = True
-    return table
+    return _table(_MARROW)
 
 
 def is_bone() -> NDArray[np.bool_]:
     """Labels of bone, cortex and marrow, (256,)."""
-    table = is_marrow()
-    table[[CORTEX_OF_VERTEBRA + number for number in VERTEBRAE]] = True
-    table[[Tissue.RIB_CORTEX, Tissue.PELVIS_CORTEX, Tissue.ARM_BONE]] = True
-    return table
+    cortex = [CORTEX_OF_VERTEBRA + number for number in VERTEBRAE]
+    return _table([*_MARROW, *cortex, Tissue.RIB_CORTEX, Tissue.PELVIS_CORTEX, Tissue.ARM_BONE])
 
 
 def is_fat() -> NDArray[np.bool_]:
     """Labels of fatty tissue outside muscle compartments, (256,)."""
-    table = np.zeros(256, dtype=bool)
-    table[[Tissue.SUBCUTANEOUS_FAT, Tissue.VISCERAL_FAT]] = True
-    return table
+    return _table([Tissue.SUBCUTANEOUS_FAT, Tissue.VISCERAL_FAT])
 
 
 def is_mottled() -> NDArray[np.bool_]:
     """Labels with the coarse texture of stool or stomach content, (256,)."""
-    table = np.zeros(256, dtype=bool)
-    table[[Tissue.STOOL, Tissue.GASTRIC_CONTENT]] = True
+    return _table([Tissue.STOOL, Tissue.GASTRIC_CONTENT])
+
+
+def vertebra_numbers() -> NDArray[np.uint8]:
+    """Label to TotalSegmentator number, 0 for what is no vertebra, (256,)."""
+    table = np.zeros(256, dtype=np.uint8)
+    for number in VERTEBRAE:
+        table[[CORTEX_OF_VERTEBRA + number, MARROW_OF_VERTEBRA + number]] = number
     return table
 
 

@@ -12,10 +12,11 @@ from SarcopeniaTraining.second_family.contours import Array, Stations, closed, g
 from SarcopeniaTraining.second_family.frame import SACRUM_NUMBER, Frame, Stage, Vertebra
 from SarcopeniaTraining.second_family.tissue import CORTEX_OF_VERTEBRA, MARROW_OF_VERTEBRA, Tissue
 
+# fmt: off
 _BODY = np.array(
     [(0, 17.5), (11, 16), (20, 10.5), (24.5, 1), (23, -9), (16, -15.5), (7, -16), (0, -14.5),
      (-7, -16), (-16, -15.5), (-23, -9), (-24.5, 1), (-20, 10.5), (-11, 16)], dtype=float,
-)  # fmt: skip
+)
 _WIDTH = {6: 0.70, 5: 0.74, 4: 0.80, 3: 0.86, 2: 0.92, 1: 0.96, 0: 1.0, -1: 1.05, -2: 1.10}
 _DEPTH = {6: 0.88, 5: 0.88, 4: 0.90, 3: 0.93, 2: 0.96, 1: 0.98, 0: 1.0, -1: 1.0, -2: 1.0}
 _TILT = {6: -0.12, 5: -0.12, 4: -0.10, 3: -0.08, 2: -0.06, 1: -0.03, 0: 0.03, -1: 0.12, -2: 0.30}
@@ -33,7 +34,10 @@ _LAMINA = np.array(
 )
 _SUPERIOR = np.array([(16, -24), (22, -23), (27, -28), (26, -35), (21, -36), (17, -31)], dtype=float)
 _INFERIOR = np.array([(9, -32), (15, -33), (19, -38), (18, -43), (12, -43), (7, -39)], dtype=float)
-# fmt: off
+_LIGAMENT = np.array(
+    [(0, -36), (9, -34), (17, -30), (15, -36), (6, -42), (2, -50), (1.6, -66),
+     (-1.6, -66), (-2, -50), (-6, -42), (-15, -36), (-17, -30), (-9, -34)], dtype=float,
+)
 _TRANSVERSE: dict[int, list[tuple[float, float]]] = {
     2: [(18, -20), (26, -25), (36, -30), (41, -35), (38, -38), (30, -34), (22, -31), (17, -28)],
     1: [(18, -20), (27, -24), (39, -28), (46, -33), (44, -37), (33, -34), (23, -31), (17, -28)],
@@ -41,12 +45,12 @@ _TRANSVERSE: dict[int, list[tuple[float, float]]] = {
     -1: [(18, -18), (28, -21), (39, -25), (47, -30), (45, -35), (34, -32), (24, -30), (17, -27)],
     -2: [(18, -14), (30, -16), (40, -20), (48, -27), (45, -33), (33, -32), (24, -30), (17, -27)],
 }
-# fmt: on
 _RIB_BEARING = [(18, -22), (24, -27), (29, -34), (31, -40), (27, -43), (22, -39), (19, -33), (17, -28)]
 _SPINOUS = np.array(
     [(0, -38), (3.2, -42), (2.8, -52), (3.4, -62), (4.6, -69), (0, -73),
      (-4.6, -69), (-3.4, -62), (-2.8, -52), (-3.2, -42)], dtype=float,
-)  # fmt: skip
+)
+# fmt: on
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,18 +95,16 @@ def column(frame: Frame, rng: np.random.Generator) -> None:
     size = np.stack([frame.stations(_WIDTH), frame.stations(_DEPTH)], axis=-1)
     disc = grown(np.repeat(_BODY[None], len(level), axis=0), size * 1.02, (0, 0))
     frame.put(Stage.INNER, Tissue.DISC, frame.on_spine(closed(disc, 48)), above)
-    soft = np.array([(0, -36), (9, -34), (17, -30), (15, -36), (6, -42), (2, -50), (1.6, -66),
-                     (-1.6, -66), (-2, -50), (-6, -42), (-15, -36), (-17, -30),
-                     (-9, -34)], dtype=float)  # fmt: skip
     frame.put(
         Stage.INNER,
         Tissue.LIGAMENT,
-        frame.on_spine(closed(np.repeat(soft[None], len(level), axis=0), 40)),
+        frame.on_spine(closed(np.repeat(_LIGAMENT[None], len(level), axis=0), 40)),
         above,
     )
-    short = 1 + 0.10 * rng.standard_normal(3)
+    # Three are drawn and one is used: fewer would draw every scan anew.
+    long = float(np.clip(1 + 0.10 * rng.standard_normal(3)[0], 0.85, 1.15))
     for vertebra in frame.column.vertebrae:
-        _vertebra(frame, vertebra, size, float(np.clip(short[0], 0.85, 1.15)))
+        _vertebra(frame, vertebra, size, long)
     canal = np.repeat(_CANAL[None], len(level), axis=0)
     frame.put(Stage.INNER, Tissue.EPIDURAL_FAT, frame.on_spine(closed(canal * 0.97 + [0, -0.7], 32)), above)
     sac = grown(
@@ -115,7 +117,7 @@ def column(frame: Frame, rng: np.random.Generator) -> None:
 
 def _vertebra(frame: Frame, vertebra: Vertebra, size: Array, long: float) -> None:
     order = int(np.clip(round(vertebra.level), -2, 6))
-    tilt = _TILT[-2 if vertebra.is_lowest_lumbar else max(order, -1) if order < 0 else order]
+    tilt = _TILT[-2 if vertebra.is_lowest_lumbar else max(order, -1)]
     away = frame.z_mm - vertebra.middle_mm
     _body(frame, vertebra, away, tilt, size)
     skeleton = frame.person.skeleton

@@ -9,10 +9,10 @@ from scipy.spatial import ConvexHull
 from SarcopeniaTraining.second_family.contours import (
     Array,
     Stations,
-    mirrored,
     normals,
     open_path,
     sheet,
+    sided,
     smooth_step,
 )
 from SarcopeniaTraining.second_family.frame import Frame, Stage
@@ -54,6 +54,7 @@ _THICKNESS_MM = {"male": (4.1, 9.2, 6.9, 10.6), "female": (3.1, 7.0, 5.5, 8.6)}
 """Transversus, internal and external oblique, rectus at L3 where they are thickest, young adults."""
 
 _SAMPLES = np.linspace(0.0, 9.0, 91)
+_EVERYWHERE = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,12 @@ class HalfWall:
 
     def out(self, points: Array) -> Array:
         """Points of this half in the body's coordinates."""
-        return points if self.side > 0 else mirrored(points)
+        return sided(points, self.side)
+
+    def band(self, near_mm: Array, far_mm: Array, span: slice) -> Array:
+        """The contour between two distances from the inner face, over a span of samples."""
+        path, outward = self.path[:, span], self.outward[:, span]
+        return self.out(sheet(path, outward, near_mm[:, span], far_mm[:, span]))
 
     def face(self) -> Array:
         """The outer face of the muscles."""
@@ -84,7 +90,6 @@ class Sheets:
     gap_outer: Array
     external: Array
     intercostal: Array
-    first: Array
 
 
 def _noise_along(rng: np.random.Generator, frame: Frame, samples: int, length: float) -> Array:
@@ -102,41 +107,50 @@ def _noise_along(rng: np.random.Generator, frame: Frame, samples: int, length: f
 
 def _sheets(frame: Frame, rng: np.random.Generator, side: int) -> Sheets:
     person, q = frame.person, _SAMPLES[None, :]
+    # Always the left, while `paraspinal.sides` draws its side: both may differ (docs/second-family.md).
     one_sided = 0.68 if person.has("one_sided_atrophy") and side < 0 else 1.0
     size = np.array(_THICKNESS_MM[person.sex]) * (person.muscle / (1 if person.sex == "male" else 0.8)) ** 0.8
     stretched = (person.waist / (0.9 * person.skeleton**0.7)) ** -0.5
     size = size * person.wall * stretched * one_sided * (1 + side * person.asymmetry)
-    first = frame.stations(_FIRST_FIBRE)[:, None] + np.zeros_like(q)
+    first = frame.stations(_FIRST_FIBRE)[:, None]
     ends = rng.normal(0, 0.18, 3)
-
-    def profile(rise: tuple[float, float], fall: tuple[float, float]) -> Array:
-        return smooth_step(q - first, *rise) * (1 - smooth_step(q + 0 * first, *fall))
 
     swell = [1 + 0.13 * _noise_along(rng, frame, q.size, 9) for _ in range(3)]
     belly = 1 - 0.10 * ((q - 3.2) / 3.2) ** 2
     shares = [frame.stations(table)[:, None] for table in (_TRANSVERSUS, _INTERNAL, _EXTERNAL)]
-    transversus = size[0] * shares[0] * swell[0] * profile((0.0, 0.9), (5.9 + ends[0], 7.0 + ends[0]))
-    internal = (
-        size[1] * shares[1] * swell[1] * belly * profile((0.15, 1.7), (5.5 + ends[1], 7.05 + ends[1] / 2))
+    spans = (
+        _rising(first, 0.0, 0.9) * _falling(5.9 + ends[0], 7.0 + ends[0]),
+        _rising(first, 0.15, 1.7) * _falling(5.5 + ends[1], 7.05 + ends[1] / 2),
+        _rising(first, 0.7, 1.7) * _falling(4.6 + ends[2], 6.5 + ends[2]),
     )
-    external = size[2] * shares[2] * swell[2] * belly * profile((0.7, 1.7), (4.6 + ends[2], 6.5 + ends[2]))
+    transversus = size[0] * shares[0] * swell[0] * spans[0]
+    internal = size[1] * shares[1] * swell[1] * belly * spans[1]
+    external = size[2] * shares[2] * swell[2] * belly * spans[2]
     wide = 0.45 + 2.6 * person.fattiness**1.3 + 0.02 * max(person.bmi - 24, 0)
+    between = _rising(first, 0, 0.8) * _falling(6.0, 7.2)
     gaps = [
-        np.clip(wide * (0.75 + 0.75 * _noise_along(rng, frame, q.size, 7)), 0.0, None)
-        * profile((0, 0.8), (6.0, 7.2))
+        np.clip(wide * (0.75 + 0.75 * _noise_along(rng, frame, q.size, 7)), 0.0, None) * between
         for _ in range(2)
     ]
     intercostal = 6.0 * frame.stations(_INTERCOSTAL)[:, None] * (1 - smooth_step(q, 5.6, 6.8))
-    keep = np.maximum
     return Sheets(
-        keep(transversus, 0),
-        gaps[0],
-        keep(internal, 0),
-        gaps[1] * shares[2],
-        keep(external, 0),
-        intercostal,
-        first,
+        transversus=np.maximum(transversus, 0),
+        gap_inner=gaps[0],
+        internal=np.maximum(internal, 0),
+        gap_outer=gaps[1] * shares[2],
+        external=np.maximum(external, 0),
+        intercostal=intercostal,
     )
+
+
+def _rising(first: Array, begin: float, full: float) -> Array:
+    """0 to 1 along the samples behind the first fibre, (slices, samples)."""
+    return smooth_step(_SAMPLES[None, :] - first, begin, full)
+
+
+def _falling(full: float, end: float) -> Array:
+    """1 to 0 along the samples towards the middle line, (1, samples)."""
+    return 1 - smooth_step(_SAMPLES[None, :], full, end)
 
 
 def half_wall(frame: Frame, rng: np.random.Generator, side: int) -> HalfWall:
@@ -147,7 +161,7 @@ def half_wall(frame: Frame, rng: np.random.Generator, side: int) -> HalfWall:
     wobble[:, 1:7] = rng.normal(0, 2.2, (1, 6, 2))
     placed = frame.front(controls + wobble)
     shift = frame.spine * np.array([0.25, 0])
-    right = (placed - shift) * np.array([1.0, 1.0]) + shift * side
+    right = (placed - shift) + shift * side
     path = open_path(right, _SAMPLES)
     outward = -normals(path)
     sheets = _sheets(frame, rng, side)
@@ -159,26 +173,27 @@ def half_wall(frame: Frame, rng: np.random.Generator, side: int) -> HalfWall:
     total = np.maximum(levels[-1], rectus + 1.2)
     half = HalfWall(path, outward, total, side)
 
-    def put(label: int, near: Array, far: Array, span: slice = slice(None)) -> None:
-        band = sheet(path[:, span], outward[:, span], near[:, span], far[:, span])
-        frame.put(Stage.OUTER, label, half.out(band))
-
     shown = sheets.external + sheets.internal + sheets.transversus > 0.8
-    put(Tissue.INTERMUSCULAR_FAT, np.where(shown, inner, 0), np.where(shown, levels[-1], 0), slice(3, 70))
-    put(Tissue.FASCIA, total - 0.3, total + 0.5, slice(44, 91))
-    put(Tissue.FASCIA, levels[-1] * 0.5, levels[-1] * 0.5 + 0.9, slice(62, 74))
-    put(Tissue.INTERCOSTAL, 0 * sheets.intercostal, sheets.intercostal)
-    put(Tissue.TRANSVERSUS, levels[0], levels[1])
-    put(Tissue.INTERNAL_OBLIQUE, levels[2], levels[3])
-    put(Tissue.EXTERNAL_OBLIQUE, levels[4], levels[5])
-    put(Tissue.RECTUS, rectus * 0 + 0.9, rectus + 0.9, slice(60, 91))
-    put(Tissue.LINEA_ALBA, rectus[:, -1:] * 0 + 1.0 + 0 * rectus, 2.8 + 0 * rectus, slice(84, 91))
+    outside, none = levels[-1], 0 * rectus
+    for label, near, far, span in (
+        (Tissue.INTERMUSCULAR_FAT, np.where(shown, inner, 0), np.where(shown, outside, 0), slice(3, 70)),
+        (Tissue.FASCIA, total - 0.3, total + 0.5, slice(44, 91)),
+        (Tissue.FASCIA, outside * 0.5, outside * 0.5 + 0.9, slice(62, 74)),
+        (Tissue.INTERCOSTAL, none, sheets.intercostal, _EVERYWHERE),
+        (Tissue.TRANSVERSUS, levels[0], levels[1], _EVERYWHERE),
+        (Tissue.INTERNAL_OBLIQUE, levels[2], levels[3], _EVERYWHERE),
+        (Tissue.EXTERNAL_OBLIQUE, levels[4], levels[5], _EVERYWHERE),
+        (Tissue.RECTUS, none + 0.9, rectus + 0.9, slice(60, 91)),
+        (Tissue.LINEA_ALBA, none + 1.0, none + 2.8, slice(84, 91)),
+    ):
+        frame.put(Stage.OUTER, label, half.band(near, far, span))
     return half
 
 
 def _rectus(frame: Frame, rng: np.random.Generator, side: int) -> Array:
     """Thickness of the rectus at the samples: a flat lens that ends short of the middle line."""
     person, q = frame.person, _SAMPLES[None, :]
+    # Both halves of one person draw the same: numbers that hang on the person alone.
     state = np.random.default_rng(int(person.age_years * 1000 + abs(person.asymmetry) * 1e6))
     apart = 0.03 + 0.12 * state.random() ** 3 + (0.35 if state.random() < 0.12 else 0)
     size = _THICKNESS_MM[person.sex][3] * (person.muscle / (1 if person.sex == "male" else 0.8)) ** 0.85
