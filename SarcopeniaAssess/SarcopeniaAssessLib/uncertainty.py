@@ -143,7 +143,7 @@ def measure_doubt(
     area = float(np.count_nonzero(mask))
     if area == 0.0:
         return None
-    window = _window((probability > 0.01) | mask)
+    window = _window(probability > 0.01)
     p, values = probability[window], np.asarray(hu, np.float32)[window]
     smooth, strayed = _strayed(p, values, pixel_mm)
     within_noise = _NOISE_LEFT * max(_noise_hu(values, mask[window]), 1.0)
@@ -205,7 +205,6 @@ def doubtful_regions(
     near = distance_mm(doubted, pixel_mm) <= RIM_MM
     pieces, _ = label(near)
     large = np.bincount(pieces.ravel(), weights=doubted.ravel()) * math.prod(pixel_mm) >= SMALLEST_DOUBTED_MM2
-    large[0] = False
     regions[window] = large[pieces]
     return regions
 

@@ -1,6 +1,7 @@
 """The whole story on a CT whose muscle was counted by hand, and a model that finds exactly it."""
 
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from SarcopeniaAssessLib.errors import (
     ModelError,
     PatientError,
 )
-from SarcopeniaAssessLib.models import load_model
+from SarcopeniaAssessLib.models import SegmentationModel, load_model
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts, Sex
 from SarcopeniaAssessLib.record import validate_record
+from SarcopeniaAssessLib.segmentation import segment_slices
+from SarcopeniaAssessLib.uncertainty import measure_doubt
 from SarcopeniaAssessLib.volume import CtVolume
 from Testing.library.ct_files import STORAGES, rotation, store
 from Testing.library.small_case import (
@@ -168,6 +171,38 @@ def test_where_the_network_doubts_is_kept_for_the_picture(volume, model):
     # The network is sure: five against minus five in logits.
     assert done.slice_doubt.max() < 0.001
     assert not done.slice_doubtful.any()
+
+
+class OfTwoMinds:
+    """Sure of what is brighter than 35 HU, says 0.4 of what lies between −20 and 35, and no of the rest."""
+
+    def slice_logits(self, image, k):
+        import torch
+
+        hu = image[:, 0, :, :, k] * 425 - 175
+        margin = torch.where(hu > 35, 6.0, torch.where(hu > -20, -0.405, -6.0))
+        return torch.stack([torch.zeros_like(margin), margin], 1)
+
+
+def test_the_doubt_is_of_this_slice_in_millimetres_of_both_directions(model):
+    preprocessing = {"in_plane_mm": 1.0, "slice_mm": 5.0, "slices": 3}
+    doubter = SegmentationModel(OfTwoMinds(), replace(model.entry, preprocessing=preprocessing))
+    hu = np.full((120, 60, 3), -100, np.int16)
+    hu[30:60, 15:40] = 50
+    hu[60:63, 15:40] = 10  # up to 2.3 mm beside it
+    hu[80:95, 10:20, 1] = 10
+    volume = CtVolume.from_array(hu, np.diag([1.0, 2.0, 5.0, 1.0]))
+    done = assess(volume, l3="slice:1", model=doubter)
+    (found,) = segment_slices(volume, [1], doubter)
+    expected, swapped = (
+        measure_doubt(found.outline_probability, hu[:, :, 1], found.mask, mm) for mm in ((1, 2), (2, 1))
+    )
+    assert done.record["muscle"]["doubt"] == asdict(expected)
+    assert abs(swapped.stray / expected.stray - 1) > 0.05
+    assert done.slice_doubtful[82:93, 12:18].all()
+    assert not done.slice_doubtful[:58].any()
+    assert done.slice_doubt[87, 15] == pytest.approx(0.8, abs=0.01)
+    assert not done.slice_doubtful[:, 25:][70:].any()
 
 
 def test_a_model_without_a_measured_error_claims_no_interval(volume, tmp_path):

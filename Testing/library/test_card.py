@@ -98,6 +98,21 @@ def test_a_command_is_never_broken_within_a_word():
     assert [word for word in told if word in command.split()] == command.split()
 
 
+def test_one_command_of_the_card_stands_for_those_of_the_stages():
+    training = {"command": "sarcopenia finetune phantom --preset made"}
+    told = card_text(entry(training=training, card={"rebuild": "make model"})).splitlines()
+    assert "  make model" in told
+    assert not any("finetune" in line for line in told)
+
+
+def test_the_second_line_of_an_item_stands_under_its_first_word():
+    failures = ["misses the rectus between fat and gas where no border is to be seen at all", "children"]
+    first, second = card_text(entry(card={"failures": failures})).split("Fails")[1].splitlines()[:2]
+    assert first.startswith(" " * 11 + "- misses")
+    assert second[:18] == " " * 18
+    assert second[18] != " "
+
+
 def test_the_default_is_shown_where_no_model_is_named(capsys):
     assert run_group(cli, ["models", "info"]) == 0
     assert capsys.readouterr().out == card_text(model_entry(default_model_name())) + "\n"

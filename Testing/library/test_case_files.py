@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -12,6 +13,7 @@ from SarcopeniaAssessLib.assessment import Assessment, GivenFacts
 from SarcopeniaAssessLib.case_files import write_case
 from SarcopeniaAssessLib.errors import RecordError
 from SarcopeniaAssessLib.given_mask import measure_mask
+from SarcopeniaAssessLib.overlay import DOUBT
 from SarcopeniaAssessLib.record import read_record
 from Testing.library.small_case import PIXEL_CM2, affine, area_cm2, ct, muscle, write_nifti
 
@@ -45,6 +47,19 @@ def test_four_files_that_tell_the_same(assessment, tmp_path):
     assert written["muscle"]["sma_cm2"] == pytest.approx(area_cm2(3))
     assert Image.open(folder / "overlay.png").width >= 900
     assert len(re.findall(rb"/Type /Page\b(?!s)", (folder / "report.pdf").read_bytes())) == 1
+
+
+def test_what_the_network_doubts_is_drawn(assessment, tmp_path):
+    doubtful = np.zeros_like(assessment.slice_mask)
+    doubtful[25:40, 12:32] = True
+    blue = []
+    for name, made in (("sure", assessment), ("doubted", replace(assessment, slice_doubtful=doubtful))):
+        (tmp_path / name).mkdir()
+        write_case(tmp_path / name, made)
+        picture = np.asarray(Image.open(tmp_path / name / "overlay.png").convert("RGB")).tolist()
+        blue.append(sum(tuple(pixel) == DOUBT for row in picture for pixel in row))
+    assert blue[0] == 0
+    assert blue[1] > 100
 
 
 def test_the_time_of_writing_is_told(assessment, tmp_path):

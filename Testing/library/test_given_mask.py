@@ -52,6 +52,13 @@ def test_the_interval_of_a_given_mask_is_the_readers_alone(tmp_path):
     assert interval == pytest.approx([area * (1 - 0.019), area * (1 + 0.019)])
 
 
+@pytest.mark.parametrize("asked", ["auto", "AUTO ", ""])
+def test_a_mask_alone_does_not_show_where_l3_is(tmp_path, asked):
+    path = write_nifti(tmp_path / "mask.nii.gz", muscle())
+    with pytest.raises(LevelError, match="mask alone"):
+        measure_mask(path, l3=asked)
+
+
 def test_with_its_ct_there_are_hu(tmp_path):
     mask = one_slice()
     mask[41:47, 20:25, 2] = 1  # the bone, too: 30 pixels of 400 HU

@@ -176,10 +176,14 @@ def test_only_the_stretch_beside_a_doubtful_region_is_drawn_as_doubt():
     found[-60:, :320] = False  # the legend
     yellow = np.asarray(doubted).astype(int)
     yellow = yellow[..., 0] - yellow[..., 2] > 80
-    x = np.nonzero(found)[1]
-    # The patient's right is on the left of the picture; the mask is 100 mm wide, the region 12.
-    assert x.max() < np.nonzero(yellow)[1].min() + 0.25 * np.ptp(np.nonzero(yellow)[1]) + 40
-    assert yellow.any()
+    x, (y, beside) = np.nonzero(found)[1], np.nonzero(yellow)
+    # The patient's right is on the left of the picture; the mask is 100 mm wide, the region 12, beside 2.5.
+    px_per_mm = (beside.max() - x.min()) / 100
+    assert beside.min() > x.min()
+    assert x.max() == pytest.approx(x.min() + 14.5 * px_per_mm, abs=2 * px_per_mm)
+    # A region that touches the mask has no border of its own: all lies along the mask's.
+    inside = found[y.min() + 12 : y.max() - 12, x.min() + 12 :]
+    assert not inside.any()
     assert found.sum() < yellow.sum()
 
 

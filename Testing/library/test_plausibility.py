@@ -98,8 +98,22 @@ def test_an_empty_slice_is_told_as_such(hu):
 
 def test_padding_is_no_background(adult):
     padding = adult < -500
-    facts = slice_facts(np.where(padding, -100, adult), WIDE_MM, padding)
+    assert slice_facts(adult, WIDE_MM).outside_hu < -950
+    assert slice_facts(adult, WIDE_MM, padding).outside_hu is None
+    # Of a disguised MR the background is what the scanner measured, not the padding around it.
+    beside = np.zeros_like(padding)
+    beside[:, -40:] = padding[:, -40:]
+    grey = np.where(beside, -500, adult)
+    assert slice_facts(grey, WIDE_MM, padding & ~beside).outside_hu == -500
+
+
+def test_gas_within_a_body_that_fills_the_image_is_no_background():
+    hu = np.full(made.SHAPE, -100.0)
+    hu[made.ellipse((80, 60))] = -900
+    facts = slice_facts(hu, PIXEL_MM)
     assert facts.outside_hu is None
+    assert facts.body_cm2 == 1360.0
+    assert facts.gas == pytest.approx(np.pi * 8 * 6 / 1360, rel=0.06)
 
 
 def test_the_facts_of_a_body_that_is_known():
@@ -118,6 +132,49 @@ def test_the_facts_of_a_body_that_is_known():
     assert np.pi * 2.5 * 1.8 < spine.body_cm2 < 23
 
 
+def body():
+    """Fat, and nothing in it; a slow border, as a thick slice has it."""
+    return gaussian_filter(np.where(made.ellipse((150, 100)), -100.0, -1000.0), 1.5)
+
+
+def test_skin_and_table_are_left_out():
+    facts = slice_facts(body(), PIXEL_MM)
+    assert facts.no_tissue == facts.lung == facts.streak_hu == 0
+    assert facts.fat == pytest.approx(1, abs=0.001)
+    on_a_table = body()
+    on_a_table[:, 62:70] = 100
+    assert slice_facts(on_a_table, PIXEL_MM).body_cm2 == pytest.approx(facts.body_cm2, rel=0.02)
+
+
+def test_a_hollow_or_broken_vertebra_is_one_body_and_the_pieces_at_a_disc_are_one_spine():
+    whole, hollow, broken, disc = (body() for _ in range(4))
+    for hu in (whole, hollow, broken, disc):
+        hu[made.ellipse((25, 18), (0, -30))] = 450
+    hollow[made.ellipse((22, 15), (0, -30))] = 60
+    broken[:, 140:142] = np.minimum(broken[:, 140:142], 100)
+    disc[made.ellipse((12, 12), (0, -75))] = 400
+    (plain,), (emptied,), (split,), (pieces,) = (
+        slice_facts(hu, PIXEL_MM).spines for hu in (whole, hollow, broken, disc)
+    )
+    assert plain.body_cm2 == pytest.approx(np.pi * 2.5 * 1.8, rel=0.12)
+    assert emptied == plain
+    assert split.body_cm2 == pytest.approx(plain.body_cm2, rel=0.05)
+    areas = plain.area_cm2, np.pi * 1.2**2
+    assert pieces.area_cm2 == pytest.approx(sum(areas), rel=0.04)
+    assert pieces.body_cm2 == plain.body_cm2
+    assert pieces.width_mm == plain.width_mm
+    assert pieces.depth == pytest.approx(np.average([0.35, 0.125], weights=areas), abs=0.02)
+
+
+def test_a_ring_is_told_by_true_angles():
+    right, front = np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in made.SHAPE), indexing="ij")
+    radius = np.hypot(right, front)
+    hu = np.where(radius < 100, 30.0, -1000.0)
+    hu[(np.abs(radius - 92) < 5) & (np.abs(right) > np.abs(front))] = 1000  # half of all directions
+    for step in (1, 2):
+        assert slice_facts(hu[:, ::step], (1.0, float(step))).ring == pytest.approx(0.5, abs=0.06)
+
+
 BACK = Spine(area_cm2=20.0, width_mm=80.0, depth=0.3, body_cm2=15.0)
 NORMAL = SliceFacts(600.0, outside_hu=-1000.0, fat=0.4, soft=0.5, lung=0.02, gas=0.03, spines=(BACK,))
 
@@ -128,11 +185,14 @@ NORMAL = SliceFacts(600.0, outside_hu=-1000.0, fat=0.4, soft=0.5, lung=0.02, gas
         ({}, None),
         ({"lung": 0.3, "gas": 0.3}, "chest"),
         ({"lung": 0.0, "gas": 0.4}, "chest"),
+        ({"no_tissue": 0.3, "lung": 0.3, "gas": 0.3}, "chest"),
         ({"outside_hu": 0.0}, "not_ct"),
+        ({"outside_hu": None}, None),
         ({"no_tissue": 0.3}, "not_ct"),
         ({"fat": 0.0}, "not_ct"),
         ({"spines": (replace(BACK, width_mm=190.0),)}, "pelvis"),
         ({"spines": (replace(BACK, area_cm2=3.0, body_cm2=0.0), replace(BACK, depth=0.7))}, "upside_down"),
+        ({"spines": (replace(BACK, area_cm2=4.4, body_cm2=4.0), replace(BACK, depth=0.7))}, None),
         # A disc behind, and a large bowel full of contrast in front of it.
         ({"spines": (replace(BACK, area_cm2=6.0, body_cm2=0.0), replace(BACK, depth=0.7))}, None),
         ({"metal_cm2": 1.0, "streak_hu": 60.0}, "metal_streaks"),

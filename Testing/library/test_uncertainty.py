@@ -12,6 +12,7 @@ from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.uncertainty import (
     Calibration,
     Doubt,
+    _noise_hu,
     doubt_map,
     doubtful_regions,
     measure_doubt,
@@ -90,6 +91,18 @@ def test_noise_raises_doubt_about_attenuation():
     assert doubts[-1] > 3 * doubts[0]
 
 
+def test_noise_is_told_by_its_standard_deviation_and_a_border_is_none():
+    mask = np.zeros((90, 60), np.bool_)
+    mask[10:80, 10:50] = True
+    noise = np.random.default_rng(4).normal(50, 20, mask.shape).astype(np.float32)
+    # What is left of white noise beside its own mean over a Gaussian of 1.5 pixels.
+    left = math.sqrt(1 - 2 / (2 * math.pi * 1.5**2) + 1 / (4 * math.pi * 1.5**2))
+    assert _noise_hu(noise, mask) == pytest.approx(20 * left, rel=0.05)
+    thin = np.zeros_like(mask)
+    thin[10:80, 20:27] = True
+    assert _noise_hu(np.where(thin, 50, -105).astype(np.float32), thin) < 15
+
+
 def test_an_empty_mask_has_no_doubt_to_speak_of():
     p, hu, mask = slice_of()
     assert measure_doubt(p, hu, np.zeros_like(mask), PIXEL_MM) is None
@@ -148,6 +161,7 @@ def test_a_calibration_comes_back_as_it_went():
         {"floor": 0.0},
         {"floor": -0.1},
         {"quantile": math.inf},
+        {"quantile": 0.0},
         {"stray": -1.0},
         {"shift": math.nan},
         {"quantile": "2"},
@@ -178,6 +192,13 @@ def test_doubtful_regions_are_wide_doubt_of_muscle_hu_with_a_rim_of_two_millimet
     assert not regions[:, :38].any()
     hu[60:80, 40:50] = -105
     assert not doubtful_regions(p, hu, PIXEL_MM).any()
+
+
+def test_the_rim_is_two_millimetres_in_both_directions():
+    p, hu, _ = slice_of(stray=0.3)
+    hu[50:90] = 50
+    i, j = np.nonzero(doubtful_regions(p, hu, PIXEL_MM))
+    assert (i.min(), i.max(), j.min(), j.max()) == (58, 81, 39, 50)
 
 
 def test_slight_doubt_specks_and_a_sure_network_are_no_region():

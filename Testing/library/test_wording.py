@@ -91,3 +91,17 @@ def test_the_confidence_of_an_automatic_level_is_said():
         wording.method_text(record(l3={"method": "auto", "confidence": 0.874}))
         == "found automatically, confidence 0.87"
     )
+
+
+def test_the_other_slice_that_may_be_l3_is_told_with_the_method():
+    candidates = [
+        {"slice_from_feet": 3, "superior_mm": -403.5, "sma_cm2": 143.96},
+        {"slice_from_feet": 9, "superior_mm": -367.5, "sma_cm2": 150.2},
+    ]
+    level = {"method": "auto", "confidence": 0.7, "candidates": candidates}
+    assert wording.method_text(record(l3=level)).endswith(
+        "confidence 0.70; L3 uncertain: or slice 9, SMA 150.2 cm²"
+    )
+    candidates[1]["sma_cm2"] = None
+    assert wording.method_text(record(l3=level)).endswith("or slice 9, no muscle")
+    assert wording.method_text(record(l3={"method": "auto", "confidence": 0.97})).endswith("confidence 0.97")
