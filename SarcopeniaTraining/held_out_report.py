@@ -73,7 +73,7 @@ def write_report(
 
 
 def essentials(summary: GroupSummary) -> dict[str, Any]:
-    """A group's numbers for a model's entry: rounded, without their intervals."""
+    """A group's numbers for a model's entry, without their intervals; two digits more than are shown."""
 
     def rounded(value: Any, decimals: int, factor: float = 1.0) -> float | None:
         value = value.value if isinstance(value, Estimate) else value
@@ -81,14 +81,14 @@ def essentials(summary: GroupSummary) -> dict[str, Any]:
 
     return {
         "scans": summary.scans,
-        "dice_mean": rounded(summary.dice, 4),
-        "dice_min": rounded(summary.dice_min, 4),
-        "sma_error_mean_percent": rounded(summary.error_percent, 2),
-        "sma_abs_error_mean_percent": rounded(summary.abs_error_percent, 2),
-        "sma_abs_error_p95_percent": rounded(summary.abs_error_p95_percent, 2),
-        "status_right_percent": rounded(summary.status_right, 1, 100),
-        "interval_coverage_percent": rounded(summary.coverage, 1, 100),
-        "interval_half_width_percent": rounded(summary.half_width_percent, 1),
+        "dice_mean": rounded(summary.dice, 5),
+        "dice_min": rounded(summary.dice_min, 5),
+        "sma_error_mean_percent": rounded(summary.error_percent, 3),
+        "sma_abs_error_mean_percent": rounded(summary.abs_error_percent, 3),
+        "sma_abs_error_p95_percent": rounded(summary.abs_error_p95_percent, 3),
+        "status_right_percent": rounded(summary.status_right, 3, 100),
+        "interval_coverage_percent": rounded(summary.coverage, 3, 100),
+        "interval_half_width_percent": rounded(summary.half_width_percent, 3),
         "errors_flagged": summary.flagged,
         "refused": summary.refused,
     }

@@ -1,8 +1,8 @@
-"""docs/model-card.md: the measured sections written from results, and the card in a model's entry.
+"""docs/model-card.md and README.md: measured sections written from results; the card in a model's entry.
 
 python -m SarcopeniaTraining.model_card [--results docs/results/model-card] [--card docs/model-card.md]
 
-What lies between `<!-- measured: NAME -->` and `<!-- end -->` is written here; the rest of the card is
+What lies between `<!-- measured: NAME -->` and `<!-- end -->` is written here; the rest of both is
 written by people. The lists under *Intended use*, *Not for* and *Known failures* become the card of
 `sarcopenia models info`, with the scores on the held-out family. Results of another model are refused.
 """
@@ -28,7 +28,7 @@ from SarcopeniaTraining import model_card_tables as tables
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.model_file import ModelEntry
 
-CARD = Path("docs/model-card.md")
+CARD, README = Path("docs/model-card.md"), Path("README.md")
 RESULTS = Path("docs/results/model-card")
 HEADINGS = {"use": "Intended use", "not_for": "Not for", "failures": "Known failures"}
 """Lists of the card that become part of the entry."""
@@ -101,6 +101,7 @@ def written(card: str, entry: ModelEntry, results: Results) -> str:
         "area-curve": lambda: tables.area_curve(results.area_curve),
         "ct": lambda: tables.ct_slices(results.ct),
         "cost": lambda: tables.cost(entry),
+        "scores": lambda: tables.scores(entry, _scores(entry, results)),
     }
 
     def section(found: re.Match[str]) -> str:
@@ -146,40 +147,48 @@ def listed(card: str, entry: ModelEntry, results: Results, registry: str) -> str
     own = [known for known in models["models"] if known["name"] == entry.name]
     if not own:
         raise InputError(f"the registry has no model {entry.name}", "publish it first")
-    own[0]["card"] = told
-    if results.held_out is not None:
-        own[0]["scores"][HELD_OUT] = tables.essentials_of(results.held_out)
-    if results.ct is not None:
-        own[0]["scores"]["CT"] = {
-            key: value for key, value in results.ct.items() if key not in ("each", "model")
-        }
+    own[0] |= {"card": told, "scores": _scores(entry, results)}
     return json.dumps(models, indent=1, ensure_ascii=False) + "\n"
+
+
+def _scores(entry: ModelEntry, results: Results) -> dict[str, Any]:
+    """The entry's scores with what was measured now."""
+    told = dict(entry.scores)
+    if results.held_out is not None:
+        told[HELD_OUT] = tables.essentials_of(results.held_out)
+    if results.ct is not None:
+        told["CT"] = {key: value for key, value in results.ct.items() if key not in ("each", "model")}
+    return told
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read ({error.strerror})", "say where it is") from None
 
 
 @click.command()
 @click.option("--results", default=RESULTS, show_default=True, type=click.Path(path_type=Path))
 @click.option("--card", default=CARD, show_default=True, type=click.Path(path_type=Path))
+@click.option("--readme", default=README, show_default=True, type=click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Change nothing; fail where the card is not up to date.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
-def command(results: Path, card: Path, check: bool, debug: bool) -> None:
-    """Write what was measured into the model card and into the default model's entry."""
+def command(results: Path, card: Path, readme: Path, check: bool, debug: bool) -> None:
+    """Write what was measured into the model card, the readme and the default model's entry."""
     entry = model_entry(default_model_name())
     measured = Results.of(results, entry)
-    try:
-        before = card.read_text("utf-8")
-    except OSError as error:
-        raise InputError(f"{card.name} cannot be read ({error.strerror})", "give --card") from None
-    after = written(before, entry, measured)
     registry = resource_path(REGISTRY)
-    known = registry.read_text("utf-8")
-    told = listed(after, entry, measured, known)
+    before = {path: _text(path) for path in (card, readme, registry)}
+    after = {path: written(before[path], entry, measured) for path in (card, readme)}
+    after[registry] = listed(after[card], entry, measured, before[registry])
+    for path, text in after.items():
+        if check and text != before[path]:
+            raise InputError(f"{path.name} is not up to date", "run python -m SarcopeniaTraining.model_card")
+        if not check:
+            write_whole(path, text.encode())
     if check:
-        for name, changed in ((card.name, after != before), (REGISTRY, told != known)):
-            if changed:
-                raise InputError(f"{name} is not up to date", "run python -m SarcopeniaTraining.model_card")
         return
-    write_whole(card, after.encode())
-    write_whole(registry, told.encode())
     missing = [name for name, value in vars(measured).items() if value is None]
     click.echo(
         f"{card.name}: {entry.name}" + (f"; not measured yet: {', '.join(missing)}" if missing else "")

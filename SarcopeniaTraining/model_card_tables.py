@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from SarcopeniaAssessLib.card import score_lines, stages
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.model_file import in_words
 from SarcopeniaAssessLib.models import weights_path
@@ -58,25 +59,21 @@ def training(entry: ModelEntry) -> str:
             str(stage.get("steps", "–")),
             str(stage.get("minutes", "–")),
         )
-        for stage in stages(entry)
+        for stage in _stages(entry)
     ]
     return grid(("command", "phantom seeds", "generator", "seed", "steps", "minutes"), rows)
 
 
-def stages(entry: ModelEntry) -> list[Mapping[str, Any]]:
-    """The trainings behind a model, from the first; a stage names its earlier one as `first_stage`.
+def _stages(entry: ModelEntry) -> list[Mapping[str, Any]]:
+    """The trainings behind a model, from the first.
 
     Raises
     ------
     InputError
         A stage that started from a model whose training the entry does not tell.
     """
-    found: list[Mapping[str, Any]] = []
-    stage: Any = entry.training
-    while isinstance(stage, Mapping) and stage:
-        found.insert(0, stage)
-        stage = stage.get("first_stage")
-    if found and found[0].get("start_from") is not None:
+    found = stages(entry.training)
+    if found[0].get("start_from") is not None:
         raise InputError(
             f"the entry of {entry.name} does not tell the training of {found[0]['start_from']}",
             "put it into the entry's training as first_stage",
@@ -84,9 +81,14 @@ def stages(entry: ModelEntry) -> list[Mapping[str, Any]]:
     return found
 
 
+def scores(entry: ModelEntry, told: Mapping[str, Any]) -> str:
+    """The name, and an item a data set."""
+    return "\n".join([f"`{entry.name}`, version {entry.version}:", "", *score_lines(told)])
+
+
 def cost(entry: ModelEntry) -> str:
     """Core-minutes of the trainings and an estimate of their energy."""
-    minutes = sum(float(stage.get("minutes", 0)) for stage in stages(entry))
+    minutes = sum(float(stage.get("minutes", 0)) for stage in _stages(entry))
     kwh = minutes / 60 * CORES * WATTS_PER_CORE / 1000
     return (
         f"Training took {minutes:.0f} minutes on at most {CORES} cores of a processor, no GPU: at most "

@@ -45,7 +45,7 @@ def _sections(entry: ModelEntry) -> Iterator[tuple[str, Sequence[str]]]:
     yield "Trained on", (entry.trained_on, *_training(training))
     yield "Network", (words["network"], *([words["window_order"]] if "window_order" in words else []))
     yield "Sees", (words["sees"],)
-    yield "Scores", tuple(_scores(entry.scores))
+    yield "Scores", tuple(score_lines(entry.scores))
     yield "Fails", _listed(card.get("failures", ()))
     yield "Licence", (entry.licence,)
     yield "sha256", (entry.sha256 or "not known",)
@@ -72,7 +72,7 @@ def _listed(told: Any) -> Sequence[str]:
 
 
 def _training(training: Mapping[str, Any]) -> Iterator[str]:
-    for stage in _stages(training):
+    for stage in stages(training):
         known = {
             "phantom_seeds": "phantom seeds {}",
             "steps": "{} steps",
@@ -88,15 +88,17 @@ def _commands(entry: ModelEntry) -> list[str]:
     """What the card says, else the stages' own commands, from the first."""
     if "rebuild" in entry.card:
         return [str(entry.card["rebuild"])]
-    return [str(stage["command"]) for stage in _stages(entry.training) if stage.get("command")]
+    return [str(stage["command"]) for stage in stages(entry.training) if stage.get("command")]
 
 
-def _stages(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def stages(training: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The trainings behind a model, from the first; a stage names its earlier one as `first_stage`."""
     earlier = training.get("first_stage")
-    return [*(_stages(earlier) if isinstance(earlier, Mapping) else []), training]
+    return [*(stages(earlier) if isinstance(earlier, Mapping) else []), training]
 
 
-def _scores(scores: Mapping[str, Any]) -> Iterator[str]:
+def score_lines(scores: Mapping[str, Any]) -> Iterator[str]:
+    """A list item a data set: how many, Dice, errors of the area; status and interval where known."""
     for name, values in scores.items():
         if not isinstance(values, Mapping) or "dice_mean" not in values:
             continue

@@ -70,6 +70,9 @@ def test_status_by_the_default_criterion_from_each_area():
     found, truth = concluded(made_scan(sex="female"))
     score = compare(made_scan(sex="female"), found, truth)
     assert score.truth_status == "sarcopenic"  # 72 under 92 cm²
+    truth[20:80, 20:80] = True
+    for sex, status in (("female", "not sarcopenic"), ("male", "sarcopenic")):  # 108 cm²: over 92, under 144
+        assert compare(made_scan(sex=sex), found, truth).truth_status == status
     assert replace(score, status="sarcopenic").status_is_right is True
     assert replace(score, status="not sarcopenic").status_is_right is False
     assert replace(score, status="undetermined").status_is_right is None
@@ -111,6 +114,8 @@ def test_a_held_out_scan_is_scored_by_what_assess_says():
     record = assess(
         as_ct(scan), sex=facts.sex, l3=f"s:{facts.l3_superior_mm}", model=model, device="cpu"
     ).record
+    assert score.status == record["status"]["value"] != "undetermined"
+    assert score.borderline == record["status"]["borderline"]
     assert score.sma_cm2 == record["muscle"]["sma_cm2"]
     assert [score.interval_low_cm2, score.interval_high_cm2] == record["muscle"]["sma_interval_cm2"]
     assert score.dice > 0.85
@@ -139,12 +144,14 @@ def test_a_run_goes_on_where_it_stopped(tmp_path):
     model = default_model_name()
     first, subject = score_held_out(HeldOutPlan(model, (FIRST_SEED,)), tmp_path)
     both, _ = score_held_out(
-        HeldOutPlan(model, (FIRST_SEED, FIRST_SEED + 1)), tmp_path, lambda *done: told.append(done)
+        HeldOutPlan(model, (FIRST_SEED + 1, FIRST_SEED)), tmp_path, lambda *done: told.append(done)
     )
-    assert both[0] == first[0]  # its seconds too: not scored again
-    assert [score.seed for score in both] == [FIRST_SEED, FIRST_SEED + 1]
+    assert both[1] == first[0]  # its seconds too: not scored again
+    assert [score.seed for score in both] == [FIRST_SEED + 1, FIRST_SEED]
     assert told == [(1, 1)]
     assert subject["model"]["sha256"] == load_model().entry.sha256
+    assert set(subject) == {"schema", "model", "family_sha256", "library_sha256"}
+    assert json.loads((tmp_path / ROWS).read_text().splitlines()[0]) == subject
 
 
 @pytest.mark.slow

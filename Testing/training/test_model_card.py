@@ -12,9 +12,10 @@ from SarcopeniaAssessLib.__main__ import run_group
 from SarcopeniaAssessLib.card import card_text
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.models import default_model_name, model_entry, read_registry
+from SarcopeniaTraining import model_card
 from SarcopeniaTraining.held_out_report import write_report
-from SarcopeniaTraining.model_card import CARD, RESULTS, Results, bullets, command, listed, written
-from SarcopeniaTraining.model_card_tables import NOT_YET, cost, held_out, stages, training
+from SarcopeniaTraining.model_card import CARD, README, RESULTS, Results, bullets, command, listed, written
+from SarcopeniaTraining.model_card_tables import NOT_YET, cost, held_out, training
 from Testing.training.made_scans import made_score
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,13 @@ def folder(tmp_path, entry):
         {"subject": "CT", "change": "as it is", "sma_cm2": 150.0, "change_percent": 0.0, "refused": None},
         {"subject": "CT", "change": "turned", "sma_cm2": 156.0, "change_percent": 4.0, "refused": None},
         {"subject": "CT", "change": "noise", "sma_cm2": 147.0, "change_percent": -2.0, "refused": None},
+        {
+            "subject": "CT",
+            "change": "tilted",
+            "sma_cm2": None,
+            "change_percent": None,
+            "refused": "no muscle",
+        },
     ]
     told = {**subject(entry), "aim_percent": 3.0, "areas": areas}
     (tmp_path / "robustness.json").write_text(json.dumps(told))
@@ -80,7 +88,8 @@ def test_measured_sections_are_written_and_the_rest_stays(folder, entry):
     assert "Written by hand." in card
     assert "| **all** | 2 | 0.950 |" in card
     assert "| turned | +4.0 % |" in card
-    assert "1 of 2 changes stay within ±3 %." in card
+    assert "| tilted | refused |" in card
+    assert "1 of 3 changes stay within ±3 %." in card
     assert written(card, entry, Results.of(folder, entry)) == card
 
 
@@ -114,6 +123,8 @@ def test_lists_become_plain_sentences():
 
 
 def test_the_entry_gets_lists_and_scores(folder, entry):
+    ct = {**subject(entry), "slices": 1, "dice_mean": 0.75, "each": [{"slice_from_feet": 0}]}
+    (folder / "ct.json").write_text(json.dumps(ct))
     registry = folder / "Models.json"
     before = resource_path("Models.json").read_text()
     registry.write_text(listed(TEXT, entry, Results.of(folder, entry), before))
@@ -122,6 +133,7 @@ def test_the_entry_gets_lists_and_scores(folder, entry):
     assert default == entry.name
     assert own.card["not_for"] == ["Children."]
     assert own.scores["held-out family"]["sma_error_mean_percent"] == -1.0
+    assert own.scores["CT"] == {"slices": 1, "dice_mean": 0.75}
     assert own.sha256 == entry.sha256
     words = " ".join(card_text(own).split())
     assert "2 phantoms of a family that no training knows" in words
@@ -141,7 +153,7 @@ def test_groups_are_told_with_their_intervals(folder):
 
 def test_stages_and_their_cost(entry):
     both = replace(entry, training={"minutes": 20, "steps": 4, "first_stage": {"minutes": 40, "steps": 3}})
-    assert [stage["steps"] for stage in stages(both)] == [3, 4]
+    assert [line.split(" | ")[4] for line in training(both).splitlines()[2:]] == ["3", "4"]
     assert "60 minutes" in cost(both)
     assert "120 core-minutes" in cost(both)
     assert "0.02 kWh" in cost(both)
@@ -157,24 +169,42 @@ def test_the_card_of_the_default_model_is_up_to_date(entry):
     assert written(card, entry, Results.of(ROOT / RESULTS, entry)) == card
     registry = resource_path("Models.json").read_text()
     assert listed(card, entry, Results.of(ROOT / RESULTS, entry), registry) == registry
+    readme = (ROOT / README).read_text()
+    assert "<!-- measured: scores -->" in readme
+    assert written(readme, entry, Results.of(ROOT / RESULTS, entry)) == readme
 
 
-def test_the_command_checks_card_and_entry_and_changes_nothing(tmp_path, capsys):
-    """The shipped card with one measured line of it outdated, then with one of its lists changed."""
+def test_the_command_writes_card_readme_and_entry_and_its_check_changes_nothing(
+    tmp_path, capsys, monkeypatch
+):
     group = click.Group(commands={"card": command})
-    own, card = (ROOT / CARD).read_text(), tmp_path / "card.md"
-    registry = resource_path("Models.json").read_bytes()
-    words = ["card", "--check", "--results", str(ROOT / RESULTS), "--card", str(card)]
-    for text, complaint in (
-        (own, ""),
-        (own.replace("| sha256 |", "| checksum |"), "card.md is not up to date"),
-        (own.replace("## Not for\n\n", "## Not for\n\n- Horses.\n"), "Models.json is not up to date"),
+    places = {name: tmp_path / name for name in (CARD.name, README.name, "Models.json")}
+    shipped = [
+        (ROOT / CARD).read_text(),
+        (ROOT / README).read_text(),
+        resource_path("Models.json").read_text(),
+    ]
+    monkeypatch.setattr(model_card, "resource_path", lambda name: tmp_path / name)
+    words = ["card", "--results", str(ROOT / RESULTS)]
+    words += ["--card", str(places[CARD.name]), "--readme", str(places[README.name])]
+    own = dict(zip(places, shipped, strict=True))
+    for changed, old, new in (
+        (None, "", ""),
+        (CARD.name, "| sha256 |", "| checksum |"),
+        (README.name, ": Dice 0.", ": Dice 1."),
+        ("Models.json", '"not_for": [', '"not_for": ["Horses.",'),
     ):
-        card.write_text(text)
-        assert run_group(group, words) == (2 if complaint else 0)
-        assert complaint in capsys.readouterr().err
-        assert card.read_text() == text
-    assert resource_path("Models.json").read_bytes() == registry
+        told = own if changed is None else own | {changed: own[changed].replace(old, new)}
+        for name, place in places.items():
+            place.write_text(told[name])
+        nodes = [place.stat().st_ino for place in places.values()]
+        assert run_group(group, [*words, "--check"]) == (0 if changed is None else 2)
+        complaint = "" if changed is None else f"sarcopenia: {changed} is not up to date; run python -m"
+        assert capsys.readouterr().err.startswith(complaint)
+        assert {name: place.read_text() for name, place in places.items()} == told
+        assert [place.stat().st_ino for place in places.values()] == nodes
+        assert run_group(group, words) == 0
+        assert {name: place.read_text() for name, place in places.items()} == own
 
 
 def test_a_curve_beside_those_of_other_models_is_the_models_own(folder, entry):
