@@ -21,8 +21,9 @@ from SarcopeniaTraining.calibration import (
     covered,
     read_case,
 )
-from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED, Hardship, calibration_case
+from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED, Hardship, _beyond_ranges, calibration_case
 from SarcopeniaTraining.calibration_command import read_phantoms, store, subgroups
+from SarcopeniaTraining.phantom.anatomy import Person
 from Testing.library.small_case import write_model
 
 
@@ -156,6 +157,9 @@ def test_a_phantom_is_read_once_and_kept(tmp_path):
     case = calibration_case(seeds[0])
     assert first.truth_cm2 == pytest.approx(case.truth.sum() * case.volume.pixel_area_cm2)
     assert first.facts == case.facts
+    # This one is harder, and of a size beyond the 0.65–0.95 mm that are drawn.
+    assert first.facts["harder"] is True
+    assert case.volume.pixel_mm[0] == case.volume.pixel_mm[1] < 0.64
     assert 30 < first.truth_cm2 < 350
     # The network calls everything muscle: what has muscle's HU is more than the muscle.
     assert first.measured_cm2 > first.truth_cm2
@@ -206,6 +210,44 @@ def test_a_harder_scan_is_harder_and_otherwise_the_same_grid():
     noisy = Hardship(noise_hu=20.0, shift_hu=7.0).applied(hu, (0.8, 0.8), rng)
     assert noisy.std() == pytest.approx(20, rel=0.1)
     assert noisy.mean() == pytest.approx(57, abs=3)
+
+
+def test_each_hardship_does_what_it_is_named_for():
+    flat, step = np.full((96, 80, 3), 50, np.int16), np.full((96, 80, 3), 50, np.int16)
+    step[48:] = -100
+
+    def made(image, **faults):
+        return Hardship(**faults).applied(image, (0.8, 0.8), np.random.default_rng(1)).astype(float)
+
+    field = made(flat, field_hu=12.0)
+    assert field.std() == pytest.approx(12, rel=0.05)
+    assert np.abs(np.diff(field[:, :, 1], axis=0)).max() < 3  # slow
+    sharp, soft = made(step, kernel_mm=-0.8), made(step, kernel_mm=0.8)
+    assert sharp.max() > 65
+    assert sharp.min() < -115
+    assert soft.max() == 50
+    assert -60 < soft[48, 40, 1] < -25
+    fine, coarse = (made(flat, noise_hu=20.0, grain_mm=mm) for mm in (0.3, 1.2))
+    steps = [np.diff(image, axis=0).std() for image in (fine, coarse)]
+    assert steps[0] > 1.8 * steps[1]
+
+
+def test_faults_and_persons_beyond_the_drawn_ranges_come_in_half_of_the_harder_cases():
+    rng = np.random.default_rng(3)
+    drawn = [Hardship.random(rng) for _ in range(400)]
+    for name, limit in (("noise_hu", 45), ("kernel_mm", 1.4), ("shift_hu", 10), ("field_hu", 15)):
+        values = np.array([getattr(each, name) for each in drawn])
+        assert 0.4 < np.mean(values != 0) < 0.6, name
+        assert 0.9 * limit < np.abs(values).max() <= limit, name
+    zooms = np.array([each.zoom for each in drawn])
+    assert 0.4 < np.mean(zooms != 1) < 0.6
+    assert 0.85 <= zooms.min() < 0.87
+    assert 1.18 < zooms.max() <= 1.2
+    person = Person.random(5)
+    others = [each for each in (_beyond_ranges(person, rng) for _ in range(100)) if each != person]
+    assert 35 < len(others) < 65
+    assert min(each.muscularity for each in others) < 0.5
+    assert max(each.fatty for each in others) > 0.8
 
 
 def test_the_bundled_network_doubts_more_in_noise():

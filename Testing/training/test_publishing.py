@@ -1,6 +1,7 @@
 """The bundled interval is a conformal bound, and a published model is what was trained."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,3 +52,12 @@ def test_a_published_model_is_listed_with_checksum_and_scores(tmp_path, monkeypa
     assert listed["models"][0]["scores"] == {"dice_mean": 0.5}
     assert listed["models"][0]["sha256"] == entry.sha256
     assert (resources / "smoke.safetensors").is_file()
+
+    publishing.enlist(replace(entry, name="beside"))
+    publishing.enlist(replace(entry, scores={"dice_mean": 0.6}))
+    listed = json.loads((resources / "Models.json").read_text())
+    assert listed["default"] == "smoke"
+    assert [(each["name"], each["scores"]["dice_mean"]) for each in listed["models"]] == [
+        ("beside", 0.5),
+        ("smoke", 0.6),
+    ]
