@@ -175,6 +175,16 @@ def tracked_texts():
             yield name, path.read_text(encoding="utf-8")
 
 
+def test_the_map_of_the_rooms_names_every_room():
+    """Files by their name, packages as `name/`, in the page that says how everything is built."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = {
+        path.relative_to(package).parts for package in (LIBRARY, TRAINING) for path in package.rglob("*.py")
+    }
+    names = {parts[0] + "/" if len(parts) > 1 else Path(parts[0]).stem for parts in rooms} - {"__init__"}
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
 def test_no_machine_path_in_tracked_files():
     machine = re.compile(r"(?<![\w.~/:-])/(?:home|root|work|Users|opt|mnt|srv|tmp)/\w|\b[A-Z]:\\\\?Users\b")
     found = [f"{name}: {hit.group()}" for name, text in tracked_texts() for hit in machine.finditer(text)]
