@@ -39,6 +39,10 @@ def as_dicom(folder, canonical):
     return folder / "ct"
 
 
+def codes_of(path, model):
+    return {each["code"] for each in assess(path, sex="male", l3="slice:1", model=model).record["quality"]}
+
+
 FORMATS = pytest.mark.parametrize("written", [as_nifti, as_dicom])
 
 
@@ -83,6 +87,14 @@ def test_it_is_measured_with_an_error_and_no_status_in_both_formats_alike(
         assert "undetermined" in case_line(record)
         told.append((sorted(errors), record["muscle"], record["status"]))
     assert told[0] == told[1]
+
+
+def test_padding_hides_no_background_that_is_not_air(tmp_path, model, adult):
+    outside = adult < -500
+    image = np.where(outside, -2000, adult)
+    assert "not_ct" not in codes_of(as_nifti(tmp_path, three_slices(image)), model)
+    image[:, -40:][outside[:, -40:]] = -500
+    assert "not_ct" in codes_of(as_nifti(tmp_path, three_slices(image)), model)
 
 
 @FORMATS
