@@ -171,7 +171,7 @@ def test_a_ring_is_told_by_true_angles():
     radius = np.hypot(right, front)
     hu = np.where(radius < 100, 30.0, -1000.0)
     hu[(np.abs(radius - 92) < 5) & (np.abs(right) > np.abs(front))] = 1000  # half of all directions
-    for step in (1, 2):
+    for step in (1, 3):
         assert slice_facts(hu[:, ::step], (1.0, float(step))).ring == pytest.approx(0.5, abs=0.06)
 
 
