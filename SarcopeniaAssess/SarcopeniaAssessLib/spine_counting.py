@@ -170,8 +170,8 @@ def _places(chain: SpineChain, lowest: int | None, *, sacrum: bool) -> Iterator[
             weight *= _near(crest, built.crest, _CREST_SPREAD)
             yield from _from_sacrum(chain, built, lowest, from_ribs, weight)
         elif from_ribs is not None and lowest is not None:
-            expected = from_ribs + 0.5 + _CREST_ABOVE_L3 + (built.crest - 1.25)
-            weight *= _near(crest, expected, 1.3 * _CREST_SPREAD)
+            lowest_lumbar = from_ribs - built.l3
+            weight *= _near(crest, lowest_lumbar + built.crest, 1.3 * _CREST_SPREAD)
             too_many = lowest > built.free or from_ribs > _MOST_BELOW_L3
             yield from_ribs, weight * (_CONTRADICTED if too_many else 1)
 

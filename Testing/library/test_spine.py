@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -12,8 +14,9 @@ from SarcopeniaAssessLib.errors import LevelError, ModelError
 from SarcopeniaAssessLib.level import LevelMethod, find_level
 from SarcopeniaAssessLib.model_file import in_words
 from SarcopeniaAssessLib.models import load_level_finder, load_model, verify_model
-from SarcopeniaAssessLib.spine import calibrated, class_probability, conclude_count
-from SarcopeniaAssessLib.spine_grid import SpineGrid
+from SarcopeniaAssessLib.spine import CALIBRATION, calibrated, class_probability, conclude_count
+from SarcopeniaAssessLib.spine_counting import count_l3
+from SarcopeniaAssessLib.spine_grid import LOW_HU, SpineGrid
 from SarcopeniaAssessLib.spine_unet import SpineUnetConfig, build_spine_unet
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.spine_scans.drawing import SpineScan, draw_spine_scan
@@ -56,6 +59,17 @@ def test_one_end_is_enough_and_less_sure(phantom, low, high):
     assert part.superior_mm == pytest.approx(whole.superior_mm, abs=4.1)
     assert part.confidence < whole.confidence
     assert "seen" in part.reason
+
+
+def test_by_the_crest_alone_two_slices_may_be_l3(phantom):
+    level = find_level("auto", scan(phantom, -72, 70))
+    assert "neither sacrum nor ribs are seen; by the height of the iliac crest" in level.reason
+    (other,) = level.alternatives
+    assert other.vertebra in ("L2", "L4")
+    assert 25 < abs(other.superior_mm - level.superior_mm) < 50
+    assert (other.superior_mm > level.superior_mm) == (other.vertebra == "L2")
+    assert other.confidence < level.confidence < 0.9
+    assert level.candidates == (level, other)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +118,16 @@ def test_a_long_scan_is_seen_in_parts_as_at_once(phantom):
     assert long.shape[1:] == hu.shape
     assert long.sum(axis=0) == pytest.approx(1.0, abs=1e-4)
     assert np.abs(long[..., :90] - short[..., :90]).max() < 1e-3
+    seam = class_probability(network, SpineGrid(hu[:, :, 64:200], np.zeros(3)))
+    assert np.abs(long[..., 112:160] - seam[..., 48:96]).max() < 1e-3
+
+
+def test_what_is_added_to_fit_the_network_is_air(phantom):
+    network, _ = load_level_finder()
+    hu = phantom.hu[30:71, 25:58, 40:77].astype(np.float32)
+    whole = np.pad(hu, [(0, -side % network.stride) for side in hu.shape], constant_values=LOW_HU)
+    fitted = class_probability(network, SpineGrid(whole, np.zeros(3)))[:, :41, :33, :37]
+    assert np.abs(class_probability(network, SpineGrid(hu, np.zeros(3))) - fitted).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -142,9 +166,35 @@ def test_two_candidates_where_the_counts_do_not_agree():
     assert names[0] == "L3"
     assert names[1] in ("L2", "L4")
     assert found.candidates[0].confidence < 0.8
+    count = count_l3(chain(8, ribs={4: 60.0, 5: 130.0, 6: 165.0, 7: 170.0}))
+    assert count is not None
+    first, second = list(count.probability.values())[:2]
+    measured = calibrated(first, entry().scores[CALIBRATION])
+    assert first != pytest.approx(measured, abs=1e-3)
+    assert [c.confidence for c in found.candidates] == [pytest.approx(measured), pytest.approx(second)]
     agreed = conclude_count(chain(8, ribs=ribs_from(5, 8)), entry())
     assert len(agreed.candidates) == 1
     assert agreed.candidates[0].confidence > found.candidates[0].confidence
+
+
+@pytest.mark.parametrize(
+    ("seen", "place", "end"),
+    [
+        (chain(3), 2, "upper"),
+        (chain(6, ribs=ribs_from(3, 6), sacrum=0.0, crest=None), 0, "lower"),
+    ],
+    ids=["upper", "lower"],
+)
+def test_an_l3_that_the_scan_cuts_has_no_middle(seen, place, end):
+    def cut(seen_mm):
+        vertebrae = list(seen.vertebrae)
+        vertebrae[place] = replace(vertebrae[place], seen_mm=seen_mm)
+        return replace(seen, vertebrae=tuple(vertebrae))
+
+    with pytest.raises(LevelError, match=f"cut off at the scan's {end} end"):
+        conclude_count(cut(20.0), entry())
+    found = conclude_count(cut(28.0), entry())
+    assert found.candidates[0].point_mm[2] == PITCH_MM * (place + 0.5)
 
 
 def test_nothing_to_count_from_is_an_error_not_a_guess():

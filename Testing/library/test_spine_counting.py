@@ -56,6 +56,31 @@ def test_six_without_ribs_are_six_lumbar_or_no_twelfth_rib():
     assert min(usual.probability[2], long.probability[3]) > 0.01
 
 
+def test_without_the_sacrum_the_crest_speaks_for_a_sixth_lumbar_vertebra():
+    """Of six, L6 lies one below the chain: the crest, 1.35 above its foot, is seen at 0.35."""
+    ribs = {5: 125.0, 6: 165.0, 7: 170.0}  # of a twelfth or of an eleventh
+    low, usual = (count_l3(chain(8, ribs=ribs, sacrum=0.0, crest=crest)) for crest in (0.35, 1.25))
+    assert low is not None
+    assert usual is not None
+    assert usual.probability[2] > 0.9
+    # Without what six explain of the crest it would be 0.55: five, or a missing twelfth rib one lower.
+    assert 0.59 < low.probability[2] < 0.9
+
+
+def test_a_crest_at_the_lowest_disc_is_a_fifth_lumbar_vertebra_grown_onto_the_sacrum():
+    grown, usual = count_l3(chain(4, crest=0.2)), count_l3(chain(4, crest=1.25))
+    assert grown is not None
+    assert usual is not None
+    assert (grown.best, usual.best) == (1, 2)
+
+
+def test_six_without_ribs_are_more_than_five_lumbar_vertebrae_explain():
+    six, five = count_l3(chain(6)), count_l3(chain(5))
+    assert six is not None
+    assert five is not None
+    assert six.probability[3] > five.probability[3] + 0.2
+
+
 def test_the_crest_alone_gives_no_certainty():
     count = count_l3(chain(4, sacrum=0.0, crest=0.3))
     assert count is not None
