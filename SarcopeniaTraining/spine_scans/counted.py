@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,6 @@ class Counted:
 
 def counted(volume: CtVolume, l3_superior_mm: float, *, seed: int, numbering: str, partial: bool) -> Counted:
     """Let the library find L3 and hold it against the truth."""
-    import time
-
     started = time.perf_counter()
     try:
         level = find_level("auto", volume)

@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import numpy as np
 from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
 from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaTraining.machine import one_thread, workers
 from SarcopeniaTraining.second_family import draw_scan
 from SarcopeniaTraining.spine_scans.counted import Counted, counted, summary
 
@@ -69,7 +69,7 @@ def groups(scans: Sequence[Counted]) -> dict[str, Any]:
 def evaluate(
     count: int, without_l3: int, out: Path, *, first_seed: int = FIRST_SEED, jobs: int = 1
 ) -> dict[str, Any]:
-    """Measure and write FILE.json: groups, and a line per scan.
+    """Measure and write `out`, a JSON file: groups, and an entry per scan.
 
     Raises
     ------
@@ -96,9 +96,10 @@ def evaluate(
 
 
 def _all(measure: Callable[[int], Counted], seeds: range, jobs: int) -> list[Counted]:
-    if jobs <= 1 or len(seeds) < 2:
+    """One result a seed, in their order."""
+    if min(jobs, len(seeds)) <= 1:
         return [measure(seed) for seed in seeds]
-    with ProcessPoolExecutor(jobs) as pool:
+    with workers(jobs, len(seeds), one_thread) as pool:
         return list(pool.map(measure, seeds))
 
 

@@ -72,6 +72,13 @@ def test_a_second_candidate_without_muscle_withholds_the_status():
     assert "no muscle" in finding.message
 
 
+def test_where_there_is_no_status_a_second_candidate_without_muscle_withholds_none():
+    first, other = candidates(17, 17)
+    finding = choice_finding((first, MeasuredLevel(other.level, None)), PatientFacts(), ())
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
+
+
 def concluded(first_rows: int, other_rows: int) -> dict:
     hu = np.full((80, 70, 12), -1000, np.int16)
     hu[5:75, 10:60] = -90

@@ -78,3 +78,70 @@ def test_what_is_near_the_spine_is_no_iliac_wing():
     assert true is not None
     assert false is not None
     assert false.crest == true.crest
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.3])
+def test_what_metal_hides_is_bridged(lean):
+    """Two thirds of a vertebra are not seen; those above it are followed all the same."""
+    probability, grid, middles = class_map(lean=lean)
+    hidden = slice(round((80 + 2 * PITCH_MM) / 4) + 1, round((80 + 2 * PITCH_MM) / 4) + 7)
+    probability[[SpineClass.BODY, SpineClass.DISC], :, :, hidden] = 0
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert len(chain.vertebrae) == 7
+    for vertebra, middle in zip(chain.vertebrae, middles, strict=True):
+        assert np.linalg.norm(vertebra.centre_mm - middle) < 6.0
+
+
+def test_the_longer_of_two_ribs_is_told():
+    probability, grid, _ = class_map()
+    true = read_chain(probability, grid)
+    right = probability.shape[1] // 2
+    probability[SpineClass.RIB, right:] = 0  # their roots stay
+    cut = read_chain(probability, grid)
+    assert true is not None
+    assert cut is not None
+    assert cut.vertebrae[6].rib_mm == pytest.approx(true.vertebrae[6].rib_mm)
+
+
+def test_a_stump_is_as_likely_a_transverse_process():
+    probability, grid, middles = class_map()
+    for kind in (SpineClass.RIB, SpineClass.RIB_ROOT):
+        probability[kind] = 0
+    k = round(float(grid.index_of(middles[4])[2]))
+    for side in (1, -1):
+        i = round(float(grid.index_of(middles[4] + [side * 30.0, 0, 0])[0]))
+        probability[SpineClass.RIB_ROOT, i, 15:17, k - 1 : k + 2] = 1  # 384 mm³
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert 0.3 < chain.vertebrae[4].bears_ribs < 0.6
+
+
+def test_a_few_voxels_are_no_sacrum():
+    probability, grid, _ = class_map()
+    few = np.zeros(probability.shape[1:], bool)
+    few[29:35, 20:25, 15:19] = True
+    sacrum = probability[SpineClass.SACRUM]
+    assert 0 < (sacrum * few).sum() * 64 < 8000
+    sacrum[~few] = 0
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert chain.sacrum == 0
+
+
+def test_a_crest_is_the_mean_of_both_wings_and_none_where_the_scan_ends():
+    probability, grid, _ = class_map()
+    true = read_chain(probability, grid)
+    assert true is not None
+    assert true.crest is not None
+    top = int(np.flatnonzero(probability[SpineClass.ILIUM].any(axis=(0, 1)))[-1])
+    lower = probability.copy()
+    lower[SpineClass.ILIUM, probability.shape[1] // 2 :, :, top - 5 :] = 0  # 24 mm lower on the right
+    uneven = read_chain(lower, grid)
+    assert uneven is not None
+    assert uneven.crest == pytest.approx(true.crest - 12, abs=2)
+    higher = probability.copy()
+    higher[SpineClass.ILIUM, :, :, top:] = probability[SpineClass.ILIUM, :, :, top, None]
+    beyond = read_chain(higher, grid)
+    assert beyond is not None
+    assert beyond.crest is None

@@ -11,6 +11,8 @@ import pytest
 from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaAssessLib.model_file import read_entry, read_network
 from SarcopeniaAssessLib.spine_unet import SpineClass
+from SarcopeniaTraining.checkpoints import DivergedError, claim_folder
+from SarcopeniaTraining.schedule import Schedule
 from SarcopeniaTraining.spine_scans import evaluation
 from SarcopeniaTraining.spine_scans.calibration import Weighed, knots, shown_part
 from SarcopeniaTraining.spine_scans.canvas import Canvas, Frame, turned
@@ -181,6 +183,63 @@ def test_a_preset_that_cannot_be_is_refused(tmp_path, fault):
     (tmp_path / "bad.json").write_text(json.dumps({**SMOKE, **fault}))
     with pytest.raises(ModelError):
         load_spine_preset(str(tmp_path / "bad.json"))
+
+
+def test_a_second_stage_starts_from_the_first_ones_weights(smoke):
+    import torch
+
+    (smoke / "second.json").write_text(
+        json.dumps({**SMOKE, "seed": 5, "start_from": str(smoke / "run" / "l3-smoke.safetensors")})
+    )
+    started = SpineTraining.start(load_spine_preset(str(smoke / "second.json")))
+    path = smoke / "run" / "l3-smoke.safetensors"
+    first = read_network(read_entry(path), path).state_dict()
+    assert started.network.training
+    for name, weight in started.network.state_dict().items():
+        assert torch.equal(weight, first[name]), name
+
+
+def test_what_is_exported_is_the_average_of_the_weights(smoke):
+    import torch
+
+    preset = load_spine_preset(str(smoke / "smoke.json"))
+    training = train_spine(preset, smoke / "run", cache=smoke / "run" / "phantoms", tell=lambda line: None)
+    path = smoke / "run" / "l3-smoke.safetensors"
+    exported = read_network(read_entry(path), path).state_dict()
+    average, learner = training.average.module.state_dict(), training.network.state_dict()
+    name = "classes.weight"
+    assert torch.equal(exported[name], average[name].half().to(exported[name].dtype))
+    assert not torch.equal(average[name], learner[name])
+
+
+def test_a_step_that_diverges_changes_no_weight(smoke):
+    import torch
+
+    preset = load_spine_preset(str(smoke / "smoke.json"))
+    training = SpineTraining.start(preset)
+    before = {name: weight.clone() for name, weight in training.network.named_parameters()}
+    crops = Crops(PhantomStore(smoke / "run" / "phantoms"), (0, 2), preset.crop, 1)
+    schedule = Schedule.of(preset, 4)
+    with pytest.raises(DivergedError, match="step 1 diverged"):
+        training.advance(crops, schedule, lambda seen, truth: seen.sum() * float("nan"))
+    assert all(torch.equal(weight, before[name]) for name, weight in training.network.named_parameters())
+    training.step = 3
+    training.advance(crops, schedule, lambda seen, truth: seen.square().mean())
+    assert training.optimiser.param_groups[0]["lr"] == schedule.learning_rate(3) < preset.learning_rate
+
+
+@pytest.mark.parametrize("damage", ["{", "[1]", "{}"])
+def test_a_damaged_run_json_is_told(smoke, tmp_path, damage):
+    (tmp_path / "run.json").write_text(damage)
+    with pytest.raises(OutputError, match=r"run\.json in the folder is damaged"):
+        train_spine(
+            load_spine_preset(str(smoke / "smoke.json")), tmp_path, cache=tmp_path, tell=lambda line: None
+        )
+
+
+def test_what_a_preset_says_of_itself_may_change(smoke):
+    (smoke / "said.json").write_text(json.dumps({**SMOKE, "cost": "a minute"}))
+    claim_folder(smoke / "run", load_spine_preset(str(smoke / "said.json")).to_mapping())
 
 
 @pytest.mark.parametrize("name", ["l3-finder", "l3-finder-first"])
