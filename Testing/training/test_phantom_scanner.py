@@ -81,3 +81,21 @@ def test_scanners_cover_what_hospitals_use():
     assert 0.2 < np.mean([s.shadow_hu > 0 for s in drawn]) < 0.4
     assert min(s.noise_hu for s in drawn) < 5
     assert max(s.noise_hu for s in drawn) > 30
+
+
+def test_the_point_spread_is_as_wide_as_it_is_said_to_be_in_both_directions():
+    """The standard deviation of a line's image; the grid is finer along i than along j."""
+    for sigma in (0.8, 1.2):
+        spot = np.full((61, 61, 1), -1000, np.float32)
+        spot[30, 30] = 3000
+        image = without_noise(spot, replace(PLAIN, blur_mm=sigma), (0.4, 0.5))[:, :, 0] + 1000
+        for axis, step in ((1, 0.4), (0, 0.5)):
+            line, place = image.sum(axis=axis), (np.arange(61) - 30) * step
+            assert np.sqrt((line * place**2).sum() / line.sum()) == pytest.approx(sigma, rel=0.04)
+
+
+def test_a_scale_of_hu_keeps_air_and_moves_water(disc):
+    hu, r = disc
+    clean = without_noise(hu, replace(PLAIN, hu_scale=1.02), SPACING_MM)[:, :, 0]
+    assert clean[r < 50] == pytest.approx(1050 * 1.02 - 1000, abs=0.1)
+    assert clean[0, 0] == pytest.approx(-1000, abs=0.1)

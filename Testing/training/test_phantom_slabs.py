@@ -93,3 +93,13 @@ def test_most_slabs_lie_near_l3_and_the_others_from_the_pelvis_to_the_chest():
     assert 0.6 < np.mean(np.abs(heights) <= 32) < 0.8
     assert heights.min() < -100
     assert heights.max() > 120
+
+
+def test_a_slab_has_a_table_where_its_scanner_has_one(quiet):
+    bare, with_table = (
+        scanned_slab(Person.random(SEED), GRID, replace(quiet, table=table), 1)[0] for table in (False, True)
+    )
+    new = (with_table > -950) & (bare < -990)
+    assert new.sum() * 4 > 5000
+    body = np.argwhere(bare[:, :, 1] > -300)
+    assert np.argwhere(new[90:106])[:, 1].max() <= body[:, 1].min() + 3

@@ -77,3 +77,23 @@ def test_a_small_field_is_round_rare_and_cuts_the_sides(body):
     cut = [(f[:, :, 0] & (body.hu[:, :, 0] > 0)).any() for f in found]
     assert np.mean(cut) > 0.5
     assert not any(f[105, 75, 0] for f in found)
+
+
+def test_an_arm_pressed_against_the_body_stays_outside_it(body):
+    seed = first_seed(8, lambda rng: any(arm.gap_mm < 0 for arm in arms(rng)))
+    before = body.hu.copy()
+    paint_arms(body, seed)
+    assert (body.hu != before).any()
+    assert np.array_equal(body.hu[before > 0], before[before > 0])
+
+
+def test_a_sheet_leaves_a_slice_with_a_larger_body_alone(body):
+    """It is laid around the middle slice; the body of another slice may reach further."""
+    wider = np.broadcast_to((body.x / 150) ** 2 + (body.y / 110) ** 2 < 1, body.hu.shape)
+    body.hu[..., 0][wider[..., 0]] = 40
+    before = body.hu.copy()
+    paint_clothes(
+        body, next(s for s in range(60) if np.random.default_rng([s, 9]).uniform(size=5)[4] <= 0.25)
+    )
+    assert (body.hu != before).any()
+    assert np.array_equal(body.hu[before > 0], before[before > 0])

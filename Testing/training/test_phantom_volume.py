@@ -159,3 +159,12 @@ def test_the_body_is_where_the_ct_shows_it(person, quiet):
     seen = np.argwhere(hu > -300) @ grid.ras_from_ijk[:2, :2].T + grid.ras_from_ijk[:2, 3]
     assert inside[:, :2].min(axis=0) == pytest.approx(seen.min(axis=0), abs=5)
     assert inside[:, :2].max(axis=0) == pytest.approx(seen.max(axis=0), abs=5)
+
+
+def test_the_table_of_a_volume_is_straight_under_a_body_that_is_not(person, quiet):
+    turned = replace(person, warp=replace(person.warp, rotation_deg=8.0, amplitude_mm=7.0))
+    grid = Grid.axial((160, 150, 1), (3, 3, 5), (0, -20, 0))
+    with_table, bare = (phantom_volume(turned, grid, replace(quiet, table=on)).hu for on in (True, False))
+    new = ((with_table > -950) & (bare < -990))[:, :, 0]
+    assert new.sum() > 200
+    assert np.array_equal(new, new[::-1])
