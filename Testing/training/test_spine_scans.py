@@ -212,6 +212,14 @@ def test_what_is_exported_is_the_average_of_the_weights(smoke):
     assert not torch.equal(average[name], learner[name])
 
 
+def test_a_state_holds_the_epoch_that_is_under_way(smoke):
+    preset = load_spine_preset(str(smoke / "smoke.json"))
+    stopped, again = SpineTraining.start(preset), SpineTraining.start(preset)
+    stopped.step, stopped.seconds, stopped.losses = 3, 9.5, [0.25]
+    again.restore(stopped.state())
+    assert (again.step, again.seconds, again.losses) == (3, 9.5, [0.25])
+
+
 def test_a_step_that_diverges_changes_no_weight(smoke):
     import torch
 
