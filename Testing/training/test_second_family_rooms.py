@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from SarcopeniaTraining.second_family import paraspinal, scanner
+from SarcopeniaTraining.second_family import draw_l3, paraspinal, scanner
 from SarcopeniaTraining.second_family.attenuation import hu_table, textured
 from SarcopeniaTraining.second_family.body import build
 from SarcopeniaTraining.second_family.frame import Column, Frame, Stage
@@ -167,6 +167,17 @@ def test_the_truth_leaves_out_bone_and_what_is_not_within_the_muscles_hu():
     compartments, muscle = truth_of(shares, hu)
     assert compartments.ravel().tolist() == [1, 1, 1, 1, 0, 0, 1]
     assert muscle.ravel().tolist() == [0, 1, 1, 0, 0, 0, 1]
+
+
+def test_the_truth_of_a_scan_is_that_of_its_hu_after_the_point_spread(monkeypatch):
+    """With noise, artefacts and table away, what is stored is what the truth was taken from, rounded."""
+    for name in ("furniture", "artefacts", "noisy"):
+        monkeypatch.setattr(scanner, name, lambda hu, *_: hu)
+    scan = draw_l3(5_000_904)
+    hu, inside = scan.hu.astype(float), scan.outline > 0
+    clear = inside & (np.abs(hu + 29) > 0.6) & (np.abs(hu - 150) > 0.6)
+    assert np.array_equal(scan.muscle[clear] > 0, (hu[clear] > -29) & (hu[clear] < 150))
+    assert 0.7 < scan.muscle.sum() / inside.sum() < 1
 
 
 def test_which_tissues_count():
