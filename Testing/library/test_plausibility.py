@@ -61,6 +61,12 @@ def test_an_adult_on_a_badly_calibrated_scanner_is_left_in_peace(adult, shift_hu
     assert code_of(adult + shift_hu, WIDE_MM) is None
 
 
+@pytest.mark.parametrize("density", [0.8, 0.6, 0.4])
+def test_an_adult_with_thin_bone_is_left_in_peace(adult, density):
+    """What lies above 60 HU is drawn nearer to it, as osteoporosis leaves it: the arch is still dense."""
+    assert code_of(np.where(adult > 60, 60 + (adult - 60) * density, adult), WIDE_MM) is None
+
+
 def test_a_body_of_blocks_that_has_all_a_ct_has_is_left_in_peace():
     assert code_of(ct()[:, :, LEVEL], SPACING_MM[:2]) is None
 
