@@ -189,6 +189,11 @@ def draw_scan(
         Spacing; drawn within 1.5–2.5 and 3–5 mm when not given.
     coverage_mm
         Lowest and highest height about the middle of L3; drawn when not given.
+
+    Raises
+    ------
+    ValueError
+        The coverage is empty.
     """
     rng = np.random.default_rng([seed, 7])
     person = Person.random(rng, variants=True)
@@ -196,6 +201,8 @@ def draw_scan(
     pixel = float(drawn[0] if in_plane_mm is None else in_plane_mm)
     thick = float(drawn[1] if slice_mm is None else slice_mm)
     low, high = (drawn[2], drawn[3]) if coverage_mm is None else coverage_mm
+    if low >= high:
+        raise ValueError(f"coverage {low}…{high} mm holds no slice: give the lowest height first")
     slices = max(int((high - low) // thick), 1)
     subs = int(np.clip(np.ceil(thick / 2.2), 1, 3))
     grid = _Grid(pixel, thick, low + thick / 2, slices, subs, 3 if pixel > 1.2 else 2)

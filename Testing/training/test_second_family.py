@@ -111,6 +111,11 @@ def test_numbering_variants_keep_l3_third_below_the_ribs(seed, numbering, lowest
     assert numbers >= {28, 29, 30}
 
 
+def test_a_coverage_upside_down_is_refused():
+    with pytest.raises(ValueError, match="lowest height first"):
+        draw_scan(5_200_902, coverage_mm=(40.0, -40.0))
+
+
 def test_left_and_right(whole):
     """The liver is on the right: high i of a RAS-canonical array."""
     upper = whole.hu[:, :, -4]
