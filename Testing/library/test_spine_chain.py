@@ -80,7 +80,7 @@ def test_what_is_near_the_spine_is_no_iliac_wing():
     assert false.crest == true.crest
 
 
-@pytest.mark.parametrize("lean", [0.0, 0.3])
+@pytest.mark.parametrize("lean", [0.0, 0.4])
 def test_what_metal_hides_is_bridged(lean):
     """Two thirds of a vertebra are not seen; those above it are followed all the same."""
     probability, grid, middles = class_map(lean=lean)
@@ -90,7 +90,7 @@ def test_what_metal_hides_is_bridged(lean):
     assert chain is not None
     assert len(chain.vertebrae) == 7
     for vertebra, middle in zip(chain.vertebrae, middles, strict=True):
-        assert np.linalg.norm(vertebra.centre_mm - middle) < 6.0
+        assert np.linalg.norm(vertebra.centre_mm - middle) < 4.0
 
 
 def test_the_longer_of_two_ribs_is_told():

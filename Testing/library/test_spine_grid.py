@@ -76,7 +76,9 @@ def test_thin_and_thick_slices_give_the_same_heights(slice_mm):
     hu = np.full((40, 40, slices), -90, np.int16)
     z = slice_mm * np.arange(slices)
     hu[:, :, z >= 45] = 60
+    hu[:6], hu[6:9] = -1000, 45  # so that every part of it is a CT
     grid = coarse_grid(CtVolume.from_array(hu, np.diag([2.0, 2.0, slice_mm, 1.0])))
+    assert grid.hu[10, 10, [0, -1]] == pytest.approx([-90, 60])
     first = z[z >= 45][0]
     assert crossing_mm(grid) == pytest.approx(first - slice_mm / 2, abs=1.0)
 

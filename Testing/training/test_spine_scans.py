@@ -234,6 +234,10 @@ def test_a_step_that_diverges_changes_no_weight(smoke):
     training.step = 3
     training.advance(crops, schedule, lambda seen, truth: seen.square().mean())
     assert training.optimiser.param_groups[0]["lr"] == schedule.learning_rate(3) < preset.learning_rate
+    average = dict(training.average.module.named_parameters())  # the first step begins it
+    for name, weight in training.network.named_parameters():
+        assert torch.equal(weight, average[name]), name
+    assert any(not torch.equal(weight, before[name]) for name, weight in average.items())
 
 
 @pytest.mark.parametrize("damage", ["{", "[1]", "{}"])
