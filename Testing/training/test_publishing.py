@@ -53,8 +53,8 @@ def test_a_published_model_is_listed_with_checksum_and_scores(tmp_path, monkeypa
     assert listed["models"][0]["sha256"] == entry.sha256
     assert (resources / "smoke.safetensors").is_file()
 
-    publishing.enlist(replace(entry, name="beside"))
     publishing.enlist(replace(entry, scores={"dice_mean": 0.6}))
+    publishing.enlist(replace(entry, name="beside"))
     listed = json.loads((resources / "Models.json").read_text())
     assert listed["default"] == "smoke"
     assert [(each["name"], each["scores"]["dice_mean"]) for each in listed["models"]] == [
