@@ -89,16 +89,18 @@ def finetune(
     ------
     InputError
         The preset draws no phantoms.
+    ModelError
+        The model that the preset starts from is not there, or is another network.
     OutputError
         The folder holds a training of another preset, or cannot be written.
     """
     drawn = preset.drawn
     if drawn is None:
         raise InputError(f"preset {preset.name} draws no phantoms", "give a cohort, or a preset with `drawn`")
+    training = Training.start(preset, device=device)  # a start that is not there is told before the drawing
     claim_folder(out, preset.to_mapping())
     train_store = slab_store(_plan(preset, drawn, drawn.train_seeds), cache / "train", jobs=jobs)
     held_out = slab_store(_plan(preset, drawn, drawn.validation_seeds), cache / "validation", jobs=jobs)
-    training = Training.start(preset, device=device)
     samples = Samples(DrawnSlabs(train_store), preset.patch, training.seed)
     around = Surroundings(out, SlabValidation(held_out), tell)
     return train(training, samples, Schedule.of(preset, drawn.samples_per_epoch), around)

@@ -132,6 +132,13 @@ def test_what_started_from_a_model_tells_how_that_was_trained(whole_run, tmp_pat
     assert export(started, tmp_path).training["first_stage"] == first.training
 
 
+def test_a_start_that_is_not_there_is_told_before_anything_is_drawn_or_written(tmp_path):
+    preset = dataclasses.replace(TINY, start_from=str(tmp_path / "gone.safetensors"))
+    with pytest.raises(ModelError, match="gone"):
+        finetune(preset, tmp_path / "out", cache=tmp_path / "slabs")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_start_from_another_network_is_refused(whole_run):
     training, out = whole_run
     entry = export(training, out)
