@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ import pytest
 from SarcopeniaAssessLib.errors import InputError, ModelError, OutputError
 from SarcopeniaAssessLib.models import load_model
 from SarcopeniaTraining.checkpoints import CHECKPOINT
-from SarcopeniaTraining.drawn_training import export, finetune, trained
+from SarcopeniaTraining.drawn_training import SlabValidation, export, finetune, muscle_window, trained
 from SarcopeniaTraining.finetuning import LOG, Training
+from SarcopeniaTraining.phantom.slabs import FULL_SCALE, OUTLINE, RIM, SlabStore
 from SarcopeniaTraining.presets import DrawnPhantoms, load_preset, preset_from
 
 SMOKE = load_preset("smoke")
@@ -76,6 +78,39 @@ def test_a_run_killed_at_any_step_ends_with_the_same_weights(whole_run, cache, t
         assert tensor.equal(resumed.network.state_dict()[name]), name
     for name, tensor in whole_run[0].average.state_dict().items():
         assert tensor.equal(resumed.average.state_dict()[name]), name
+
+
+def test_the_window_of_muscle_on_a_slabs_scale():
+    slab = dataclasses.replace(TINY.slab, hu_low=-175.0, hu_high=250.0)
+    assert muscle_window(slab) == pytest.approx((146 / 425, 325 / 425))
+
+
+def test_validation_carves_outlines_by_hu_and_the_rim_is_no_truth():
+    """Drawn is all of a square and its rim; by hand 360 pixels are muscle, and 10 of the rim look like it."""
+    import torch
+
+    class DrawsAllButAir(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unused = torch.nn.Parameter(torch.zeros(1))
+
+        def slice_logits(self, image, middle):
+            drawn = (image[..., middle] > 0.01).float()
+            return torch.cat([1 - drawn, drawn], dim=1)
+
+    hu, outline = np.full((80, 80), -1000.0), np.zeros((80, 80), np.uint8)
+    hu[29:51, 29:51], outline[29:51, 29:51] = -60, RIM
+    hu[30:50, 30:50], outline[30:50, 30:50] = 50, OUTLINE
+    hu[30:34, 30:40] = -100
+    hu[29, 30:40] = -20
+    low, high = TINY.slab.hu_low, TINY.slab.hu_high
+    image = np.rint(np.clip((hu - low) / (high - low), 0, 1) * FULL_SCALE).astype(np.uint16)
+    store = SlabStore(np.repeat(image[None, :, :, None], TINY.slab.slices, axis=-1), outline[None])
+    training = SimpleNamespace(average=SimpleNamespace(module=DrawsAllButAir()), preset=TINY)
+    scores = SlabValidation(store)(training, 1)
+    assert scores["validation_dice"] == pytest.approx(2 * 360 / (360 + 370))
+    assert scores["validation_area_error"] == pytest.approx(10 / 360)
+    assert scores["validation_area_abs_error"] == pytest.approx(10 / 360)
 
 
 def test_another_seed_gives_other_weights(whole_run, cache, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from SarcopeniaTraining.phantom.slabs import SlabStore
+from SarcopeniaTraining.phantom.slabs import FULL_SCALE, OUTLINE, RIM, SlabStore
 from SarcopeniaTraining.samples import CohortSlabs, DrawnSlabs, Samples, batches
 
 
@@ -40,6 +40,18 @@ def test_in_each_round_each_slab_is_taken_once_in_another_order():
     rounds = [source.asked[n : n + 5] for n in range(0, 20, 5)]
     assert all(sorted(one) == [0, 1, 2, 3, 4] for one in rounds)
     assert len({tuple(one) for one in rounds}) > 1
+
+
+def test_a_drawn_slab_teaches_the_rim_with_the_outline():
+    outline = np.zeros((2, 6, 5), np.uint8)
+    outline[1, 2:4, 1:3], outline[1, 1, 1] = OUTLINE, RIM
+    images = np.full((2, 6, 5, 3), FULL_SCALE // 2, np.uint16)
+    image, label = DrawnSlabs(SlabStore(images, outline)).slab(1, np.random.default_rng(0))
+    assert image == pytest.approx(0.5, abs=1e-4)
+    assert label.shape == (6, 5, 3)
+    assert np.array_equal(label[:, :, 2], label[:, :, 0])
+    assert set(np.unique(label)) == {0, 1}
+    assert label[:, :, 0].sum() == 5
 
 
 def test_a_sample_follows_from_its_number_and_the_seed():
