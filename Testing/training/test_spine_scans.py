@@ -11,12 +11,13 @@ import pytest
 from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaAssessLib.model_file import read_entry, read_network
 from SarcopeniaAssessLib.spine_unet import SpineClass
+from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.checkpoints import DivergedError, claim_folder
 from SarcopeniaTraining.schedule import Schedule
 from SarcopeniaTraining.spine_scans import evaluation
 from SarcopeniaTraining.spine_scans.calibration import Weighed, knots, shown_part
 from SarcopeniaTraining.spine_scans.canvas import Canvas, Frame, turned
-from SarcopeniaTraining.spine_scans.counted import Counted, summary
+from SarcopeniaTraining.spine_scans.counted import Counted, counted, summary
 from SarcopeniaTraining.spine_scans.drawing import draw_spine_scan
 from SarcopeniaTraining.spine_scans.preset import load_spine_preset
 from SarcopeniaTraining.spine_scans.samples import Crops, PhantomStore, crop
@@ -107,8 +108,17 @@ def test_a_crop_is_seen_as_the_network_sees_it_and_is_its_own_number(tmp_path, p
     again = Crops(PhantomStore(tmp_path), (0, 2), (32, 24, 32), 5).sample(3)
     assert (again[0] == image).all()
     assert (crops.sample(4)[0] != image).any()
-    ends = [crop(phantom.hu, phantom.classes, (32, 24, 48), np.random.default_rng(n))[0] for n in range(30)]
-    assert any((image[:, :, -1] < -0.9).all() or (image[:, :, 0] < -0.9).all() for image in ends)
+
+
+def test_crops_end_within_the_body_now_and_then_and_their_classes_lie_where_the_bone_is(phantom):
+    drawn = [crop(phantom.hu, phantom.classes, (32, 24, 48), np.random.default_rng(n)) for n in range(60)]
+    ends = [(image[:, :, 0] < -0.8).all() or (image[:, :, -1] < -0.8).all() for image, _ in drawn]
+    assert 20 <= sum(ends) <= 40  # 36 in 100 are cut, a few more reach beyond the phantom
+    shown = [(image, classes) for image, classes in drawn if (classes == SpineClass.BODY).sum() > 100]
+    assert len(shown) > 40
+    for image, classes in shown:
+        soft = image[(classes == SpineClass.OTHER) & (image > -0.8)]
+        assert np.median(image[classes == SpineClass.BODY]) > np.median(soft) + 0.1
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +283,25 @@ def test_confidence_rises_with_probability_and_never_promises_certainty():
     results = [Weighed(0.7, n % 2 == 0, "normal", False) for n in range(10)]
     results += [Weighed(0.999, True, "normal", False) for _ in range(18)]
     assert knots(results) == [[0.7, 0.5], [0.999, 0.95]]
+
+
+def test_what_the_library_finds_is_held_against_the_truth(phantom):
+    l3_mm = float(phantom.bodies_mm["L3"][2])
+    bottom_mm = phantom.ras_from_ijk[2, 3]
+    first, last = (round((l3_mm - bottom_mm + beyond) / 4) for beyond in (-160, 50))
+    affine = phantom.ras_from_ijk.copy()
+    affine[2, 3] += 4 * first
+    volume = CtVolume.from_array(phantom.hu[:, :, first:last], affine)
+    found = counted(volume, l3_mm, seed=1, numbering="normal", partial=True)
+    assert found.near
+    assert not found.wrong
+    assert found.told.endswith("no ribs are seen; by the height of the iliac crest")
+    assert found.flagged  # by its confidence alone: there is no second candidate
+    assert counted(volume, l3_mm + 36, seed=1, numbering="normal", partial=True).wrong
+    few = CtVolume.from_array(phantom.hu[:, :, first : first + 3], affine)
+    refused = counted(few, l3_mm, seed=1, numbering="normal", partial=True)
+    assert (refused.error_mm, refused.confidence, refused.flagged) == (None, 0.0, True)
+    assert "cannot be counted in 3 slices" in refused.told
 
 
 def scored(error_mm, *, flagged=False, numbering="normal", partial=False, second=False) -> Counted:
