@@ -46,7 +46,9 @@ def _entry(preset: FinetunePreset, folder: Path) -> ModelEntry:
 
 
 def score_files(model: SegmentationModel, ct: Path, mask: Path) -> tuple[list[SliceScore], float]:
-    """Scores of every slice of a CT that the mask's grid covers, and the Dice pooled over them.
+    """Scores of every slice of a CT on which the mask has pixels, and the Dice pooled over them.
+
+    A slice without any was not drawn on; whether it holds muscle, the mask does not say.
 
     Raises
     ------
@@ -55,6 +57,8 @@ def score_files(model: SegmentationModel, ct: Path, mask: Path) -> tuple[list[Sl
     """
     volume = open_ct(ct)
     placed = place_mask(read_label_map(mask), volume)
-    scores = score_ct(model, volume, placed.slices, list(placed.levels))
+    drawn = placed.slices.any(axis=(0, 1))
+    levels = [k for k, has_pixels in zip(placed.levels, drawn, strict=True) if has_pixels]
+    scores = score_ct(model, volume, placed.slices[:, :, drawn], levels)
     overlap = sum(s.dice * (s.truth_cm2 + s.predicted_cm2) for s in scores)
     return scores, round(overlap / sum(s.truth_cm2 + s.predicted_cm2 for s in scores), 4)

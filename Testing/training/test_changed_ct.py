@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from SarcopeniaAssessLib.errors import LevelError
+from SarcopeniaAssessLib.patient import PatientFacts
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.changed_ct import (
     NOISE_HU,
@@ -83,6 +84,13 @@ def test_a_slice_passes_through_the_middle_of_the_level_in_every_change(oblique,
     assert index[2] == pytest.approx(slice_at(changed, middle), abs=1e-3)
 
 
+def test_near_are_the_slices_whose_centres_lie_within_the_distance():
+    part = near(axial(textured(21), 3.0), 130.0, 6.0)
+    assert [part.slice_superior_mm(k) for k in range(part.slice_count)] == pytest.approx(
+        [124, 127, 130, 133, 136]
+    )
+
+
 def test_what_storage_alone_changes_holds_the_same_voxels(oblique):
     level_mm = oblique.slice_superior_mm(22)
     part = near(oblique, level_mm)
@@ -155,11 +163,20 @@ def test_thin_slices_lie_between():
 @pytest.mark.parametrize("sd_hu", NOISE_HU)
 def test_noise_has_its_strength_and_is_always_the_same(sd_hu):
     hu = np.repeat(np.repeat(textured(9), 12, axis=0), 8, axis=1)
-    plain = axial(hu, 3.0)
+    affine = np.diag([0.7, 0.9, 3.0, 1.0])
+    affine[2, 3] = 100.0
+    plain = CtVolume.from_array(hu, affine, patient=PatientFacts(age_years=50))
+    assert with_noise(plain, 112.0, sd_hu).patient == plain.patient
     first, again = (hu_of(with_noise(plain, 112.0, sd_hu)) - hu for _ in range(2))
     assert np.array_equal(first, again)
     assert first.std() == pytest.approx(sd_hu, rel=0.02)
     assert first.mean() == pytest.approx(0, abs=0.7)
+    beside, above = (
+        float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+        for a, b in ((first[1:], first[:-1]), (first[:, :, 1:], first[:, :, :-1]))
+    )
+    assert beside > 0.5  # a grain in the plane
+    assert abs(above) < 0.05
 
 
 def test_a_level_outside_the_scan_is_refused():

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.__main__ import run_group
+from SarcopeniaTraining import held_out_report
 from SarcopeniaTraining.cli import cli
-from SarcopeniaTraining.held_out import as_ct
+from SarcopeniaTraining.held_out import FIRST_SEED, as_ct
 from SarcopeniaTraining.held_out_report import (
     EXTRA,
     MISSED,
@@ -18,6 +20,7 @@ from SarcopeniaTraining.held_out_report import (
     failures_figure,
     scans_csv,
     worst,
+    worst_pictures,
     write_report,
 )
 from SarcopeniaTraining.held_out_summary import (
@@ -73,6 +76,7 @@ def test_one_group_in_numbers_by_hand():
     assert told.dice.value == pytest.approx(0.89)
     assert told.dice_min == told.dice_p05 == 0.8
     assert told.error_percent.value == pytest.approx(1 / 3)
+    assert told.error_sd_percent == pytest.approx(np.sqrt((25 / 9 + 256 / 9 + 121 / 9) / 2))
     assert told.abs_error_percent.value == pytest.approx(11 / 3)
     assert told.abs_error_p95_percent.value == pytest.approx(5.0)
     assert told.abs_error_cm2.value == pytest.approx(11 / 3)
@@ -167,6 +171,21 @@ def test_the_picture_fills_what_was_missed_and_what_is_no_muscle():
     assert "Dice –" in texts(failures_figure([HeldOutReading(refused, volume, 3, truth, None)]))
 
 
+def test_the_worst_scans_are_drawn_again_for_the_picture(tmp_path, monkeypatch):
+    pictured = []
+
+    def figure(readings):
+        pictured.extend(readings)
+        return failures_figure(readings)
+
+    monkeypatch.setattr(held_out_report, "failures_figure", figure)
+    refused = made_score(seed=FIRST_SEED, dice=None, sma_cm2=None, refused="no muscle")
+    assert worst_pictures([refused], "unet-slab-2", tmp_path) is None
+    assert worst_pictures([refused, made_score(seed=FIRST_SEED + 1)], "unet-slab-2", tmp_path).is_file()
+    assert [reading.score.seed for reading in pictured] == [FIRST_SEED + 1]
+    assert pictured[0].score.dice != made_score().dice
+
+
 def test_the_command_scores_held_out_scans(tmp_path, capsys):
     words = ["evaluate", "unet-slab-2", "--held-out", "1", "--jobs", "1"]
     assert run_group(cli, words) == 2
@@ -176,3 +195,18 @@ def test_the_command_scores_held_out_scans(tmp_path, capsys):
     assert set(told) == {"held-out family"}
     assert told["held-out family"]["scans"] == 1
     assert (tmp_path / "worst" / "worst.png").stat().st_size > 10_000
+
+
+def test_the_command_scores_a_ct_from_a_seed_of_choice(tmp_path, capsys):
+    """The sample CT against the very mask that the model draws on it, and a scan of another seed."""
+    demo, out = resource_path("demo/ct.nii.gz"), tmp_path / "out"
+    asked = ["assess", str(demo), "--model", "unet-slab-2", "--l3", "slice:12", "--out", str(tmp_path)]
+    assert run_group(cli, asked) == 0
+    mask = next(tmp_path.glob("*/muscle.nii.gz"))
+    words = ["evaluate", "unet-slab-2", "--held-out", "1", "--first-seed", "5000009", "--jobs", "1"]
+    assert run_group(cli, [*words, "--ct", str(demo), str(mask), "--out", str(out)]) == 0
+    capsys.readouterr()
+    kept = json.loads((out / "ct.json").read_text())
+    assert kept["model"]["name"] == "unet-slab-2"
+    assert [(row["slice_from_feet"], row["dice"]) for row in kept["each"]] == [(12, 1.0)]
+    assert json.loads((out / "held-out.json").read_text())["first_seed"] == 5_000_009

@@ -1,7 +1,9 @@
 """Worker processes of trainings: no more than tasks, and none outlives a killed parent."""
 
 import os
+import time
 from functools import partial
+from multiprocessing import active_children
 
 import pytest
 
@@ -38,11 +40,13 @@ def at(folder, number):
 
     if number == 2:
         raise ValueError("the second")
+    time.sleep(0.1)
     (folder / str(number)).touch()
     return number, os.getpid(), torch.get_num_threads()
 
 
-def test_tasks_are_shared_out_to_prepared_processes(tmp_path):
+def test_tasks_are_shared_out_to_prepared_processes(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # what an unprepared process would take
     found = list(as_done(partial(at, tmp_path), [1, 3, 4], 2, one_thread))
     assert {number for number, _, _ in found} == {1, 3, 4}
     assert os.getpid() not in {process for _, process, _ in found}
@@ -59,4 +63,6 @@ def test_where_one_process_is_enough_it_is_this_one_and_a_task_is_done_when_aske
 def test_after_a_failure_nothing_more_is_begun(tmp_path):
     with pytest.raises(ValueError, match="the second"):
         list(as_done(partial(at, tmp_path), [2, *range(3, 60)], 2))
+    for process in active_children():
+        process.join(60)
     assert len(list(tmp_path.iterdir())) < 57

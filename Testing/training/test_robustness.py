@@ -4,13 +4,16 @@ import csv
 import json
 
 import click
+import numpy as np
 import pytest
 
 from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.__main__ import run_group
 from SarcopeniaAssessLib.assessment import assess
 from SarcopeniaAssessLib.models import load_model
-from SarcopeniaTraining.changed_ct import changes
+from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaTraining import robustness as robustness_room
+from SarcopeniaTraining.changed_ct import Change, changes
 from SarcopeniaTraining.robustness import (
     AS_IT_IS,
     ChangedArea,
@@ -27,7 +30,8 @@ DEMO = resource_path("demo/ct.nii.gz")
 
 @pytest.fixture(scope="module")
 def measured():
-    return list(measure_changes(ct_subject(DEMO, "slice:12", "sample"), load_model()))
+    """At a slice that is not the middle one."""
+    return list(measure_changes(ct_subject(DEMO, "slice:9", "sample"), load_model()))
 
 
 def test_every_change_is_measured_once(measured):
@@ -36,7 +40,7 @@ def test_every_change_is_measured_once(measured):
 
 
 def test_the_first_is_what_assess_says(measured):
-    record = assess(DEMO, l3="slice:12", device="cpu").record
+    record = assess(DEMO, l3="slice:9", device="cpu").record
     assert measured[0].sma_cm2 == record["muscle"]["sma_cm2"]
 
 
@@ -51,6 +55,16 @@ def test_changes_are_of_the_area_as_it_is(measured):
         assert area.change_percent == pytest.approx(100 * (area.sma_cm2 / measured[0].sma_cm2 - 1))
     assert max(abs(area.change_percent) for area in measured) < 12  # nothing fell apart
     assert any(abs(area.change_percent) > 0.2 for area in measured)
+
+
+def test_a_change_that_cannot_be_assessed_is_a_row_that_says_why(monkeypatch):
+    def no_muscle(volume, superior_mm):
+        return CtVolume.from_array(np.full(volume.shape, -100, np.int16), volume.ras_from_ijk)
+
+    monkeypatch.setattr(robustness_room, "changes", lambda: (Change("fat alone", no_muscle),))
+    _, fat = measure_changes(ct_subject(DEMO, "slice:12", "sample"), load_model())
+    assert (fat.change, fat.sma_cm2, fat.change_percent) == ("fat alone", None, None)
+    assert "these are not Hounsfield units" in fat.refused
 
 
 def test_the_table_has_a_row_a_change_and_a_column_a_ct():
