@@ -56,14 +56,13 @@ def as_done(
     if min(jobs, len(tasks)) <= 1:
         yield from map(work, tasks)
         return
-    with workers(jobs, len(tasks), prepare) as pool:
-        begun = [pool.submit(work, task) for task in tasks]
-        try:
-            for done in as_completed(begun):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = workers(jobs, len(tasks), prepare)
+    try:
+        for done in as_completed([pool.submit(work, task) for task in tasks]):
+            yield done.result()
+    finally:
+        # Not as a context: its exit would take the cancelling back before the pool has heard of it.
+        pool.shutdown(cancel_futures=True)
 
 
 def one_thread() -> None:
