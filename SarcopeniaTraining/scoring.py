@@ -57,8 +57,7 @@ def score_files(model: SegmentationModel, ct: Path, mask: Path) -> tuple[list[Sl
     """
     volume = open_ct(ct)
     placed = place_mask(read_label_map(mask), volume)
-    drawn = placed.slices.any(axis=(0, 1))
-    levels = [k for k, has_pixels in zip(placed.levels, drawn, strict=True) if has_pixels]
-    scores = score_ct(model, volume, placed.slices[:, :, drawn], levels)
+    drawn = [n for n in range(len(placed.levels)) if placed.slices[:, :, n].any()]
+    scores = score_ct(model, volume, placed.slices[:, :, drawn], [placed.levels[n] for n in drawn])
     overlap = sum(s.dice * (s.truth_cm2 + s.predicted_cm2) for s in scores)
     return scores, round(overlap / sum(s.truth_cm2 + s.predicted_cm2 for s in scores), 4)

@@ -97,3 +97,6 @@ def test_another_line_of_code_is_another_code(tmp_path):
     assert sources_sha256(tmp_path) == before
     (tmp_path / "a.py").write_text("x = 2\n")
     assert sources_sha256(tmp_path) != before
+    before = sources_sha256(tmp_path)
+    (tmp_path / "a.py").rename(tmp_path / "b.py")
+    assert sources_sha256(tmp_path) != before
