@@ -6,7 +6,7 @@ import pytest
 
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaTraining.evaluation import HELD_OUT_SEED
-from SarcopeniaTraining.presets import load_preset, preset_from, preset_names, read_preset
+from SarcopeniaTraining.presets import load_preset, preset_difference, preset_from, preset_names, read_preset
 from SarcopeniaTraining.pretraining_preset import pretrain_preset_from
 
 
@@ -58,6 +58,7 @@ def test_the_printed_settings_are_those_of_the_paper():
         {"precision": "f16"},
         {"augmentation": "paper"},
         {"batch": 0},
+        {"epochs": True},
         {"learning_rate": "fast"},
         {"learning_rate": -1},
         {"weight_decay": "x"},
@@ -108,3 +109,11 @@ def test_a_file_that_is_no_preset_is_told(tmp_path):
     (tmp_path / "x.json").write_text("[1]")
     with pytest.raises(ModelError, match="no JSON object"):
         load_preset(str(tmp_path / "x.json"))
+
+
+def test_presets_differ_in_what_changes_a_weight_and_not_in_their_words():
+    mine = load_preset("smoke").to_mapping()
+    told = mine | {"cost": "other", "expected": "other", "command": "other"}
+    assert preset_difference(mine, told) == []
+    assert preset_difference(mine, told | {"seed": 9, "batch": 3}) == ["preset (batch, seed)"]
+    assert preset_difference(mine, {k: v for k, v in mine.items() if k != "drawn"}) == ["preset (drawn)"]

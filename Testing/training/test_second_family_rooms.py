@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from SarcopeniaTraining.second_family import draw_l3, paraspinal, scanner
+from SarcopeniaTraining.second_family import draw_l3, draw_scan, paraspinal, scanner
 from SarcopeniaTraining.second_family.attenuation import hu_table, textured
 from SarcopeniaTraining.second_family.body import build
+from SarcopeniaTraining.second_family.contours import Displacement
 from SarcopeniaTraining.second_family.frame import Column, Frame, Stage
 from SarcopeniaTraining.second_family.person import Person, Protocol
 from SarcopeniaTraining.second_family.raster import Canvas, Shares, rasterise
@@ -178,6 +179,26 @@ def test_the_truth_of_a_scan_is_that_of_its_hu_after_the_point_spread(monkeypatc
     clear = inside & (np.abs(hu + 29) > 0.6) & (np.abs(hu - 150) > 0.6)
     assert np.array_equal(scan.muscle[clear] > 0, (hu[clear] > -29) & (hu[clear] < 150))
     assert 0.7 < scan.muscle.sum() / inside.sum() < 1
+
+
+def test_a_body_lies_at_the_same_place_whatever_the_voxels_are():
+    """The middle of what is muscle, in world mm about L3, in fine and in coarse pixels and slices."""
+    middles = []
+    for in_plane_mm, slice_mm in ((1.0, 4.0), (3.0, 8.0)):
+        scan = draw_scan(5_200_903, in_plane_mm=in_plane_mm, slice_mm=slice_mm, coverage_mm=(-16.0, 16.0))
+        where = scan.ras_from_ijk[:3, :3] @ np.argwhere(scan.outline).mean(axis=0) + scan.ras_from_ijk[:3, 3]
+        middles.append(where - [0, 0, scan.facts.l3_superior_mm])
+    assert middles[0] == pytest.approx(middles[1], abs=0.5)
+
+
+def test_a_displacement_is_as_strong_and_as_smooth_as_it_is_asked_to_be():
+    field = Displacement.random(np.random.default_rng(3), ((40.0, 2.0),))
+    points = np.random.default_rng(4).uniform(-150, 150, (4000, 2))
+    z = np.random.default_rng(5).uniform(-150, 150, 4000)
+    shift = field.moved(points, z) - points
+    assert shift.std(axis=0) == pytest.approx([2, 2], rel=0.35)
+    beside = field.moved(points + 1, z) - points - 1
+    assert np.abs(beside - shift).max() < 0.7
 
 
 def test_which_tissues_count():
