@@ -88,6 +88,16 @@ def test_a_seed_gives_the_same_slab_and_a_store_keeps_it(tmp_path):
     assert set(np.unique(outline)) == {0, OUTLINE, RIM}
 
 
+def test_the_store_of_another_plan_is_drawn_anew_and_that_of_the_same_is_kept(tmp_path):
+    one = replace(PLAN, count=1)
+    first = np.array(slab_store(one, tmp_path, jobs=1).images)
+    stamp = (tmp_path / "images.npy").stat().st_mtime_ns
+    assert np.array_equal(slab_store(one, tmp_path, jobs=1).images, first)
+    assert (tmp_path / "images.npy").stat().st_mtime_ns == stamp
+    other = slab_store(replace(one, first_seed=SEED + 1), tmp_path, jobs=1)
+    assert not np.array_equal(other.images, first)
+
+
 def test_most_slabs_lie_near_l3_and_the_others_from_the_pelvis_to_the_chest():
     heights = np.array([level_mm(seed) for seed in range(30_000, 31_000)])
     assert 0.6 < np.mean(np.abs(heights) <= 32) < 0.8

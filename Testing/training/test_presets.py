@@ -58,7 +58,7 @@ def test_the_printed_settings_are_those_of_the_paper():
         {"precision": "f16"},
         {"augmentation": "paper"},
         {"batch": 0},
-        {"epochs": True},
+        {"checkpoint_every": True},
         {"learning_rate": "fast"},
         {"learning_rate": -1},
         {"weight_decay": "x"},

@@ -191,6 +191,23 @@ def test_a_body_lies_at_the_same_place_whatever_the_voxels_are():
     assert middles[0] == pytest.approx(middles[1], abs=0.5)
 
 
+def test_l3_lies_at_the_same_height_in_thin_and_in_thick_slices():
+    heights = []
+    for slice_mm in (2.0, 8.0):
+        scan = draw_scan(5_200_903, in_plane_mm=3.0, slice_mm=slice_mm, coverage_mm=(-40.0, 40.0))
+        k = np.argwhere(scan.vertebrae == 29)[:, 2].mean()
+        heights.append(scan.ras_from_ijk[2, 2] * k + scan.ras_from_ijk[2, 3] - scan.facts.l3_superior_mm)
+    assert heights[0] == pytest.approx(heights[1], abs=1.5)
+
+
+def test_traits_come_as_often_as_it_is_said():
+    persons = [Person.random(np.random.default_rng(seed), variants=True) for seed in range(1500)]
+    for trait, chance in (("stool", 0.6), ("bowel_contrast", 0.2), ("arms", 0.1), ("hernia", 0.05)):
+        assert np.mean([p.has(trait) for p in persons]) == pytest.approx(chance, abs=0.03)
+    assert not any(p.has("aneurysm") or p.has("calcified_aorta") for p in persons if p.age_years <= 40)
+    assert np.mean([p.numbering == "normal" for p in persons]) == pytest.approx(0.82, abs=0.03)
+
+
 def test_a_displacement_is_as_strong_and_as_smooth_as_it_is_asked_to_be():
     field = Displacement.random(np.random.default_rng(3), ((40.0, 2.0),))
     points = np.random.default_rng(4).uniform(-150, 150, (4000, 2))
