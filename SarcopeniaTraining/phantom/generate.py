@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SarcopeniaAssessLib.geometry import CanonicalAxes
-from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaTraining.phantom.anatomy import Person, RingCoordinates, ring_coordinates
 from SarcopeniaTraining.phantom.back import paint_back, paint_midline_ligament, paint_spine
 from SarcopeniaTraining.phantom.cage import Cage, WallUnderRibs
@@ -22,6 +21,7 @@ from SarcopeniaTraining.phantom.trunk import (
     paint_skin_and_fat,
     paint_wall,
 )
+from SarcopeniaTraining.phantom.truth import truth_of
 from SarcopeniaTraining.phantom.viscera import paint_viscera
 
 BACK_X_MM, BACK_Y_MM = (-118.0, 118.0), (-300.0, 42.0)
@@ -174,7 +174,7 @@ class Phantom:
     hu:
         (i, j, k) int16.
     outline:
-        (i, j, k) uint8, the muscle compartments with the fat lines and streaks inside them.
+        (i, j, k) uint8, the muscle compartments with the fat lines and streaks inside them (`truth`).
     muscle:
         (i, j, k) uint8, the truth of an SMA: outline where the noise-free HU are −29…150.
     """
@@ -228,10 +228,3 @@ def phantom(person: Person, grid: Grid, scanner: Scanner | None = None) -> Phant
             paint_table(world, float(body.min()), person.seed)
     clean, hu = expose(canvas.hu, scanner, grid.in_plane_mm, person.seed)
     return Phantom(person, scanner, grid, hu, *truth_of(canvas, clean))
-
-
-def truth_of(canvas: Canvas, clean: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Outline, and muscle: the outline where the noise-free HU are −29…150."""
-    outline = canvas.outline > 0.5
-    muscle = outline & (clean >= MUSCLE_HU_LOW) & (clean <= MUSCLE_HU_HIGH)
-    return outline.astype(np.uint8), muscle.astype(np.uint8)

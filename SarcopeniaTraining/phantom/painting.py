@@ -2,7 +2,7 @@
 
 Every shape comes as a depth in mm. A pixel takes the share `depth / pixel + ½` of the new tissue, so
 borders carry partial volume without rendering at a higher resolution, and the truth (the share of a
-pixel inside the muscle outlines) is laid by the same rule.
+pixel inside the muscle outlines, and that of what is neither muscle nor fat) is laid by the same rule.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,8 @@ from SarcopeniaTraining.phantom.shapes import Field, Number
 LEAN_MM = 45.0
 BODY_HU = -300.0
 """What is denser is body, or lies around it; what is not is air."""
+FAT_HU_BELOW = -60.0
+"""A tissue that is no muscle and denser than this is no fat either."""
 
 Reach = tuple[tuple[Field, Field], tuple[Field, Field]]
 """Least and greatest x of each i, y of each j."""
@@ -36,6 +38,8 @@ class Points:
         (i, j, k), or (n,) for a row of points, float32.
     outline:
         Of the same shape, float32: share of the pixel inside a muscle's outline, fat streaks included.
+    other:
+        Of the same shape, float32: share of what is neither inside an outline nor fat (nor air).
     """
 
     x: Field
@@ -44,6 +48,7 @@ class Points:
     pixel_mm: float
     hu: NDArray[np.float32]
     outline: NDArray[np.float32]
+    other: NDArray[np.float32]
 
     def share(self, depth: Field) -> Field:
         """Part of each pixel inside a shape of this depth, 0…1."""
@@ -58,6 +63,10 @@ class Points:
         """Lay a tissue by its share of each pixel."""
         self.hu += share * (hu - self.hu)
         self.outline += share * (np.float32(muscle) - self.outline)
+        dense: Field | np.float32 = (
+            np.float32(0) if muscle else np.greater(hu, FAT_HU_BELOW).astype(np.float32)
+        )
+        self.other += share * (dense - self.other)
 
     def tint(self, share: Field, hu: Field | Number) -> None:
         """Change HU only: streaks, fat lines and texture that leave the outline as it is."""
@@ -65,11 +74,13 @@ class Points:
 
     def exclude(self, depth: Field) -> None:
         """Take a region out of the muscle outline without changing its HU (partial-volume rims)."""
-        self.outline *= 1 - self.share(depth)
+        share = self.share(depth)
+        self.outline *= 1 - share
+        np.maximum(self.other, share, out=self.other)
 
     def under(self, x: Field, y: Field, z: Field) -> "Points":
-        """The same HU and outline (shared) under other coordinates in mm."""
-        return Points(x, y, z, self.pixel_mm, self.hu, self.outline)
+        """The same HU and shares (not copied) under other coordinates in mm."""
+        return Points(x, y, z, self.pixel_mm, self.hu, self.outline, self.other)
 
     @contextmanager
     def row(self, where: NDArray[np.bool_]) -> Iterator["Points"]:
@@ -78,9 +89,9 @@ class Points:
         `where` has the shape of `hu`.
         """
         x, y, z = (np.broadcast_to(c, where.shape)[where] for c in (self.x, self.y, self.z))
-        row = Points(x, y, z, self.pixel_mm, self.hu[where], self.outline[where])
+        row = Points(x, y, z, self.pixel_mm, self.hu[where], self.outline[where], self.other[where])
         yield row
-        self.hu[where], self.outline[where] = row.hu, row.outline
+        self.hu[where], self.outline[where], self.other[where] = row.hu, row.outline, row.other
 
 
 @dataclass
@@ -113,8 +124,8 @@ class Canvas(Points):
     ) -> "Canvas":
         """A canvas on which nothing is painted yet; `reach` is its own where none is given."""
         shape = np.broadcast_shapes(x.shape, y.shape, z.shape)
-        hu, outline = np.full(shape, -1000, np.float32), np.zeros(shape, np.float32)
-        return cls(x, y, z, pixel_mm, hu, outline, reach or reach_of(x, y), complete)
+        hu, outline, other = (np.full(shape, value, np.float32) for value in (-1000, 0, 0))
+        return cls(x, y, z, pixel_mm, hu, outline, other, reach or reach_of(x, y), complete)
 
     def misses(self, distance: Field, limit_mm: float) -> bool:
         """Whether a structure may be left out because no point is within `limit_mm` of it."""
@@ -147,7 +158,8 @@ class Canvas(Points):
         x, y, z = (cut(c, i, j) for c in (self.x, self.y, self.z))
         (left, right), (behind, ahead) = self.reach
         reach = (left[i], right[i]), (behind[j], ahead[j])
-        return Canvas(x, y, z, self.pixel_mm, self.hu[i, j], self.outline[i, j], reach, self.complete)
+        hu, outline, other = (array[i, j] for array in (self.hu, self.outline, self.other))
+        return Canvas(x, y, z, self.pixel_mm, hu, outline, other, reach, self.complete)
 
 
 def reach_of(x: Field, y: Field) -> Reach:

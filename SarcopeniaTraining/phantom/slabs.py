@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
 
 from SarcopeniaAssessLib.preprocessing import SlabPreset, make_slab
 from SarcopeniaAssessLib.volume import CtVolume
@@ -21,19 +20,17 @@ from SarcopeniaTraining.phantom.generate import Grid, paint_layers
 from SarcopeniaTraining.phantom.painting import Canvas, Points
 from SarcopeniaTraining.phantom.scanner import Scanner, expose
 from SarcopeniaTraining.phantom.surroundings import surround
+from SarcopeniaTraining.phantom.truth import compartments_and_border, in_muscle_window
 
 FULL_SCALE = 65535
-GENERATOR = 4
+GENERATOR = 5
 """Raised whenever the same seed would draw another slab."""
 SUB_SLICES = 3
 OUTLINE, RIM = 1, 2
-"""Values of a stored outline: inside a muscle's compartment; and fat beside it.
+"""Values of a stored outline: what a reader would have taken, and the fat beside it.
 
 The rim is taught as muscle: the border between muscle and fat is then found by the fat's HU, exactly as a
 reader's is, and not by the network (docs/adr/0011)."""
-RIM_PIXELS = 1
-FAT_HU_BELOW = -45.0
-"""Fat, and not a pixel that is half muscle: those down to −29 HU are a reader's muscle."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +100,23 @@ def scanned_slab(
     )
     painted = Canvas.of_air(*person.warp(x, y, heights), heights, grid.pixel_mm)
     paint_layers(person, painted)
-    hu, outline = (_averaged(full, middle, cuts) for full in (painted.hu, painted.outline))
-    around = Points(x, y, z, grid.pixel_mm, hu, outline)
+    averaged = (_averaged(full, middle, cuts) for full in (painted.hu, painted.outline, painted.other))
+    around = Points(x, y, z, grid.pixel_mm, *averaged)
     missing = surround(around, scanner, person.seed)
     clean, image = expose(around.hu, scanner, grid.in_plane_mm, person.seed)
-    muscle = around.outline[:, :, middle] > 0.5
-    rim = binary_dilation(muscle, iterations=RIM_PIXELS) & ~muscle & (clean[:, :, middle] < FAT_HU_BELOW)
-    taught = np.where(muscle, OUTLINE, np.where(rim, RIM, 0)).astype(np.uint8)
+    taught = _taught(around, clean, middle)
     if missing is not None:
         image[missing] = -1024
         taught[missing[:, :, middle]] = 0
     return image, taught
+
+
+def _taught(points: Points, clean: NDArray[np.float32], middle: int) -> NDArray[np.uint8]:
+    """0, `OUTLINE` or `RIM` of one slice, (i, j)."""
+    shares = (share[:, :, middle : middle + 1] for share in (points.outline, points.other))
+    compartments, by_hu = (mask[:, :, 0] for mask in compartments_and_border(*shares))
+    taken = compartments | (by_hu & in_muscle_window(clean[:, :, middle]))
+    return np.where(taken, OUTLINE, np.where(by_hu, RIM, 0)).astype(np.uint8)
 
 
 def _averaged(full: NDArray[np.float32], middle: int, cuts: int) -> NDArray[np.float32]:

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from SarcopeniaTraining.phantom.anatomy import Person, ring_coordinates
-from SarcopeniaTraining.phantom.generate import Grid, Phantom, paint_layers, truth_of
+from SarcopeniaTraining.phantom.generate import Grid, Phantom, paint_layers
 from SarcopeniaTraining.phantom.painting import BODY_HU, Canvas, Reach, reach_of
 from SarcopeniaTraining.phantom.scanner import Scanner, with_noise, without_noise
 from SarcopeniaTraining.phantom.shapes import Field
 from SarcopeniaTraining.phantom.surroundings import paint_table
 from SarcopeniaTraining.phantom.trunk import paint_skin_and_fat
+from SarcopeniaTraining.phantom.truth import truth_of
 
-GENERATOR = 3
+GENERATOR = 4
 """Raised whenever the same person, grid and scanner would give other voxels."""
 
 BLOCK_SLICES = 8

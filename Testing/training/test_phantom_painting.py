@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from SarcopeniaTraining.phantom.generate import Grid, truth_of
+from SarcopeniaTraining.phantom.generate import Grid
 from SarcopeniaTraining.phantom.painting import Canvas, reach_of
 from SarcopeniaTraining.phantom.shapes import box, superellipse
+from SarcopeniaTraining.phantom.truth import truth_of
 
 GRID = Grid.axial((101, 81, 2), (0.8, 1.1, 5.0))
 
@@ -58,6 +59,7 @@ def test_excluding_leaves_hu(canvas):
     before = canvas.hu.copy()
     canvas.exclude(np.broadcast_to(np.float32(9), canvas.hu.shape))
     assert not canvas.outline.any()
+    assert (canvas.other == 1).all()
     assert np.array_equal(canvas.hu, before)
 
 
@@ -86,7 +88,9 @@ def test_a_part_finds_its_own_parts(canvas):
     assert inner.x.max() <= 12 + 5.8
     inner.hu[:] = 7
     expected = np.full_like(canvas.hu, -1000)
-    Canvas(*GRID.coordinates(), 1, expected, expected.copy(), canvas.reach).near(12.0, -8.0, 5.0).hu[:] = 7
+    Canvas(*GRID.coordinates(), 1, expected, expected.copy(), expected.copy(), canvas.reach).near(
+        12.0, -8.0, 5.0
+    ).hu[:] = 7
     assert np.array_equal(canvas.hu, expected)
     assert part.near(-30.0, 0.0, 5.0) is None
     assert part.near(30.0, 0.0, 5.0) is not None

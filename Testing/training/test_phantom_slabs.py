@@ -8,7 +8,7 @@ from scipy.ndimage import binary_dilation
 
 from SarcopeniaAssessLib.preprocessing import SlabPreset
 from SarcopeniaTraining.phantom.anatomy import Person
-from SarcopeniaTraining.phantom.generate import Grid, phantom
+from SarcopeniaTraining.phantom.generate import Grid, paint, phantom
 from SarcopeniaTraining.phantom.scanner import Scanner
 from SarcopeniaTraining.phantom.slabs import (
     OUTLINE,
@@ -43,8 +43,18 @@ def test_the_rim_is_fat_that_touches_the_outline_and_hides_no_border(quiet):
     hu, outline = scanned_slab(Person.random(SEED), GRID, quiet, 1)
     rim = outline == RIM
     assert 0.02 < rim.sum() / (outline == OUTLINE).sum() < 0.6
-    assert (hu[:, :, 1][rim] < -44).all()
+    assert (hu[:, :, 1][rim] < -28).all()
     assert not (rim & ~binary_dilation(outline == OUTLINE)).any()
+
+
+def test_beside_the_outline_all_that_looks_like_muscle_and_is_not_taught_is_something_else(quiet):
+    """Between muscle and fat HU alone decide: nothing that looks like muscle is taught to be none."""
+    hu, outline = scanned_slab(Person.random(SEED), GRID, quiet, 1)
+    beside = binary_dilation(outline == OUTLINE) & (outline == 0)
+    alike = beside & (hu[:, :, 1] >= -29)
+    assert alike.sum() > 50
+    other = paint(Person.random(SEED), GRID).other[:, :, 1]
+    assert (other[alike] >= 0.05).all()
 
 
 def test_the_outline_is_that_of_the_plain_phantom_where_slices_are_thin(quiet):
