@@ -22,6 +22,9 @@ def build(person: Person, z_mm: Array, rng: np.random.Generator) -> tuple[Frame,
     for side, half in zip(sides, halves, strict=True):
         contour = paraspinal.paraspinal(frame, side, rng)
         envelope += _outside(frame, half, contour)
+    if (frame.level > 1.5).any():
+        for half in halves:
+            girdles.rib_necks(frame, half)
     vertebrae.column(frame, rng)
     if (frame.level < -2.5).any():
         vertebrae.sacrum(frame)
@@ -43,7 +46,7 @@ def _outside(frame: Frame, half: wall.HalfWall, contour: Array) -> list[Array]:
     keep = (frame.level > -2.6)[:, None, None]
     return [
         np.where(keep, face, face[:, -1:]),
-        half.out(lat) if (frame.level > -0.5).all() else face,
+        np.where((frame.level > -0.5)[:, None, None], half.out(lat), face[:, : lat.shape[1]]),
         frame.beside_spine(contour, half.side),
     ]
 
@@ -62,7 +65,7 @@ def _viscera(frame: Frame, halves: list[wall.HalfWall], rng: np.random.Generator
     bowel.great_vessels(frame, rng)
     if (frame.level > 2).any():
         for half in halves:
-            girdles.ribs_and_lungs(frame, half, rng)
+            girdles.ribs_and_lung(frame, half, rng)
 
 
 def _screws(frame: Frame, rng: np.random.Generator) -> None:

@@ -107,6 +107,8 @@ class Frame:
     ----------
     z_mm, level
         Height and level of each sub-slice, (slices,).
+    wasted
+        The side of an atrophy of one side (1: right, −1: left), 0 without.
     """
 
     person: Person
@@ -114,15 +116,17 @@ class Frame:
     z_mm: Array
     bend: tuple[float, float, float]
     displacement: Displacement
+    wasted: int = 0
     pile: list[Layer | Discs] = field(default_factory=list)
 
     @classmethod
     def random(cls, person: Person, z_mm: Array, rng: np.random.Generator) -> "Frame":
-        """A frame with a scoliosis where the person has one."""
+        """A frame with a scoliosis or a wasted side where the person has one."""
         strong = 14.0 if person.has("scoliosis") else 2.0
         bend = (rng.normal(0, strong), rng.uniform(0, 2 * np.pi), rng.uniform(220, 380))
         moved = Displacement.random(rng, ((95.0, 2.6), (34.0, 1.1), (13.0, 0.45)))
-        return cls(person, Column.of(person), z_mm, bend, moved)
+        wasted = int(rng.choice([-1, 1])) if person.has("one_sided_atrophy") else 0
+        return cls(person, Column.of(person), z_mm, bend, moved, wasted)
 
     @property
     def level(self) -> Array:

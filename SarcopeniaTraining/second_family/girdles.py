@@ -15,7 +15,7 @@ from SarcopeniaTraining.second_family.contours import (
     sided,
     smooth_step,
 )
-from SarcopeniaTraining.second_family.frame import Frame, Stage
+from SarcopeniaTraining.second_family.frame import Frame, Stage, Vertebra
 from SarcopeniaTraining.second_family.tissue import Tissue
 from SarcopeniaTraining.second_family.wall import HalfWall
 
@@ -39,32 +39,74 @@ _MAXIMUS: Stations = {
     -5: [(18, -56), (34, -84), (72, -92), (108, -70), (122, -34), (110, -20), (80, -38), (44, -48)],
     -6.5: [(12, -50), (26, -86), (70, -96), (112, -74), (126, -34), (114, -14), (84, -30), (40, -38)],
 }
+# Head, neck and the place in front of the transverse process, about the vertebral body.
+_NECK: Stations = {
+    1.5: [(24, -13), (29, -25), (38, -34)],
+    3: [(21, -12), (26, -24), (36, -35)],
+    4: [(20, -11.5), (25, -23), (34, -35)],
+    5: [(18.5, -11), (23.5, -22), (31, -34)],
+    6.5: [(17, -11), (22, -22), (30, -34)],
+}
 # fmt: on
 _RIB_REACH = {1: 0.6, 2: 1.1, 3: 2.3, 4: 4.0, 5: 5.6, 6: 6.6, 7: 7.0}
 """How far round the wall a rib reaches, in the wall's control points, by its vertebra's level."""
+_RIB_HALF_MM = 3.6
+_HEAD_Q = -1.5
+"""Place of a rib's head, in the wall's control points before the wall begins."""
+_LAST_ON_OWN_BODY = 5
+"""T10: its head and those below touch one vertebra, those above the disc too (docs/second-family.md)."""
 
 
-def ribs_and_lungs(frame: Frame, half: HalfWall, rng: np.random.Generator) -> None:
-    """Ribs that run round and down, and the lung's base behind them."""
+@dataclass(frozen=True)
+class _Rib:
+    """How one pair of ribs runs down: by q, the place along the wall's control points.
+
+    Attributes
+    ----------
+    head_mm, wall_mm
+        Heights of the head and of the place where the wall's path begins (q = 0).
+    slope_mm
+        Fall along the wall for each control point.
+    reach
+        Where it ends.
+    """
+
+    head_mm: float
+    wall_mm: float
+    slope_mm: float
+    reach: float
+
+    @classmethod
+    def of(cls, vertebra: Vertebra, skeleton: float) -> "_Rib":
+        """The rib of a vertebra: heads of the last three on their own body, others at the disc above."""
+        order = int(np.clip(vertebra.number - 29, 1, 7))
+        slope = 13.0 * skeleton
+        start = vertebra.middle_mm + 4 - 0.9 * slope
+        head = vertebra.middle_mm + (0.25 if order <= _LAST_ON_OWN_BODY else 0.45) * vertebra.segment_mm
+        return cls(head, start, slope, _RIB_REACH[order])
+
+    def span(self, z_mm: Array, low: float, high: float) -> tuple[Array, Array]:
+        """The part of it on each sub-slice between two places, from q to q; (slices,) each."""
+        half = 0.45 * self.slope_mm
+        below, above = (self._q(z_mm + shift) for shift in (half, -half))
+        return np.clip(below, low, high), np.clip(above, low, high)
+
+    def _q(self, z_mm: Array) -> Array:
+        """Place along the wall at which its middle has a height; negative between spine and wall."""
+        fall = self.wall_mm - z_mm
+        medial = fall * -_HEAD_Q / (self.head_mm - self.wall_mm)
+        return np.where(fall < 0, medial, fall / self.slope_mm)
+
+
+def ribs_and_lung(frame: Frame, half: HalfWall, rng: np.random.Generator) -> None:
+    """Ribs that run round the wall and down, and the lung's base behind them."""
     samples = np.linspace(0, 9, half.path.shape[1])
+    middle = half.path + half.outward * _RIB_HALF_MM
     for vertebra in frame.column.vertebrae:
-        order = round(vertebra.number - 29)
-        if not vertebra.rib:
-            continue
-        slope = 13.0 * frame.person.skeleton
-        reach = _RIB_REACH[int(np.clip(order, 1, 7))]
-        middle = (vertebra.middle_mm + 4 - frame.z_mm) / slope - 0.9
-        low = np.clip(middle - 0.45, -0.9, reach)
-        high = np.clip(middle + 0.45, -0.9, reach)
-        visible = (high - low > 0.15) & (high > 0.05)
-        share = np.linspace(0, 1, 16)
-        q = np.clip(low[:, None] + (high - low)[:, None] * share, 0, 9)
-        path = np.stack([_resample(half.path[..., axis], samples, q) for axis in (0, 1)], axis=-1)
-        out = np.stack([_resample(half.outward[..., axis], samples, q) for axis in (0, 1)], axis=-1)
-        thick = 3.6 * np.sqrt(np.clip(1 - (2 * share - 1) ** 2, 0.05, 1))[None, :] + 0 * q
-        for label, fraction in ((Tissue.RIB_CORTEX, 1.0), (Tissue.RIB_MARROW, 0.6)):
-            band = sheet(path, out, 3.6 - fraction * thick, 3.6 + fraction * thick)
-            frame.put(Stage.OUTER, label, half.out(band), visible)
+        if vertebra.rib:
+            rib = _Rib.of(vertebra, frame.person.skeleton)
+            span = rib.span(frame.z_mm, 0.0, rib.reach)
+            _put_rib(frame, half, Stage.OUTER, (middle, samples), span)
     depth = frame.stations({6: 84.0, 5: 64.0, 4: 38.0, 3.2: 14.0, 2.5: 0.0, 0: 0.0}) * rng.uniform(0.7, 1.25)
     q = samples[None, :]
     profile = (
@@ -76,6 +118,45 @@ def ribs_and_lungs(frame: Frame, half: HalfWall, rng: np.random.Generator) -> No
     frame.put(Stage.VISCERA, Tissue.LUNG, half.out(lung), depth > 1.5)
     crus = sheet(half.path, half.outward, -profile - 5.0, -profile - 2.5)
     frame.put(Stage.VISCERA, Tissue.CRUS, half.out(crus), frame.level > 2.4)
+
+
+def rib_necks(frame: Frame, half: HalfWall) -> None:
+    """Each rib's part between the vertebral body and the wall: head, neck, the way past the process."""
+    mine = frame.spine * np.array([half.side, 1.0])
+    medial = frame.stations(_NECK) * frame.person.skeleton + mine
+    wall = (half.path + half.outward * _RIB_HALF_MM)[:, [0, 5]]
+    samples = np.linspace(_HEAD_Q, 0.5, 41)
+    middle = open_path(np.concatenate([medial, wall], axis=1), (samples - _HEAD_Q) * 2)
+    for vertebra in frame.column.vertebrae:
+        if vertebra.rib:
+            span = _Rib.of(vertebra, frame.person.skeleton).span(frame.z_mm, _HEAD_Q, 0.3)
+            _put_rib(frame, half, Stage.INNER, (middle, samples), span)
+
+
+def _put_rib(
+    frame: Frame, half: HalfWall, stage: Stage, course: tuple[Array, Array], span: tuple[Array, Array]
+) -> None:
+    """Cortex and marrow of the part of a rib that lies on each sub-slice.
+
+    Parameters
+    ----------
+    course
+        Middles of a rib at samples of q: (slices, samples, 2) in the right side's coordinates, (samples,).
+    span
+        From q to q, (slices,) each.
+    """
+    middle, samples = course
+    low, high = span
+    share = np.linspace(0, 1, 16)
+    q = low[:, None] + (high - low)[:, None] * share
+    path, out = (
+        np.stack([_resample(values[..., axis], samples, q) for axis in (0, 1)], axis=-1)
+        for values in (middle, -normals(middle))
+    )
+    thick = _RIB_HALF_MM * np.sqrt(np.clip(1 - (2 * share - 1) ** 2, 0.05, 1))[None, :] + 0 * q
+    for label, fraction in ((Tissue.RIB_CORTEX, 1.0), (Tissue.RIB_MARROW, 0.6)):
+        band = sheet(path, out, -fraction * thick, fraction * thick)
+        frame.put(stage, label, half.out(band), high - low > 0.15)
 
 
 def _resample(values: Array, samples: Array, q: Array) -> Array:

@@ -96,9 +96,8 @@ def sides(frame: Frame, rng: np.random.Generator) -> tuple[Side, Side]:
     """Both sides, unlike each other by a few per cent, or wasted on one."""
     person = frame.person
     found = []
-    wasted = int(rng.choice([-1, 1])) if person.has("one_sided_atrophy") else 0
     for sign in (1, -1):
-        loss = 0.55 if sign == wasted else 1.0
+        loss = 0.55 if sign == frame.wasted else 1.0
         area = person.muscle * (1 + sign * person.asymmetry) * loss
         psoas = area * float(rng.normal(1.0, 0.07)) * (1.0 if person.sex == "male" else 0.88)
         found.append(Side(sign, area, psoas))

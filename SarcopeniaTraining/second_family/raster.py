@@ -23,6 +23,7 @@ _COUNTED: dict[str, Callable[[], NDArray[np.bool_]]] = {
     "bone": tissue.is_bone,
     "marrow": tissue.is_marrow,
     "fat": tissue.is_fat,
+    "other": tissue.is_other,
     "mottled": tissue.is_mottled,
 }
 """Labels whose shares are counted, by the field of `Shares` that holds them."""
@@ -53,6 +54,7 @@ class Shares:
     bone: Float32
     marrow: Float32
     fat: Float32
+    other: Float32
     mottled: Float32
     vertebra: Labels
 

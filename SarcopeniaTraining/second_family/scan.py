@@ -1,10 +1,11 @@
 """Scans of the second family with their truth: `draw_l3` and `draw_scan`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, generate_binary_structure
 
 from SarcopeniaAssessLib.hounsfield import MUSCLE_HU_HIGH, MUSCLE_HU_LOW
 from SarcopeniaTraining.second_family import scanner
@@ -15,13 +16,25 @@ from SarcopeniaTraining.second_family.raster import Canvas, Shares, rasterise
 
 _Values = TypeVar("_Values", bound=np.generic)
 _BONE_RIM_SHARE = 0.12
+_OTHER_SHARE = 0.05
+"""Of what is neither muscle nor fat: from here on a pixel at a muscle's edge is not decided by its HU."""
+_OFF_L3_MM = 10.0
+"""Slices that are given as L3 lie so far above or below its middle at most."""
 _MARGIN_MM = 6.0
 _SIDE = 512
 
 
 @dataclass(frozen=True)
 class ScanFacts:
-    """What was drawn; `traits` in alphabetical order, `l3_superior_mm` in the scan's world."""
+    """What was drawn; `traits` in alphabetical order.
+
+    Attributes
+    ----------
+    l3_superior_mm
+        Middle of L3 in the scan's world.
+    off_l3_mm
+        How far the middle slice of `draw_l3`, which is to be measured, lies above it; 0 of a whole scan.
+    """
 
     seed: int
     sex: str
@@ -35,6 +48,7 @@ class ScanFacts:
     traits: tuple[str, ...]
     l3_superior_mm: float
     numbering: str
+    off_l3_mm: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +62,8 @@ class HeldOutScan:
     ras_from_ijk
         float64 (4, 4), voxel indices to world mm.
     outline
-        uint8 (i, j, k): muscle compartments, the fat in them inside, bone and its rim outside.
+        uint8 (i, j, k): muscle compartments, the fat in them inside, bone and its rim outside; and the pixels
+        beside them that a reader's threshold takes for muscle.
     muscle
         uint8 (i, j, k): outline where the HU after the point spread, before noise, lie within −29…150.
         All three masks are 0 outside a field of view that cuts the body.
@@ -165,13 +180,18 @@ class _View:
 
 
 def draw_l3(seed: int) -> HeldOutScan:
-    """Five slices about the middle of L3 on a drawn grid: 512 × 512, 0.65–0.95 mm, 1–5 mm slices."""
+    """Five slices at L3 on a drawn grid: 512 × 512, 0.65–0.95 mm, 1–5 mm slices.
+
+    The middle one lies up to 10 mm above or below the middle of L3, as slices that users pick do.
+    """
     rng = np.random.default_rng([seed, 3])
     person = Person.random(rng, variants=False)
     slice_mm = float(rng.choice([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0]))
     subs = int(np.clip(np.ceil(slice_mm / 1.3), 1, 4))
-    grid = _Grid(None, slice_mm, -2 * slice_mm, 5, subs, 2)
-    return _draw(seed, person, grid, rng)
+    off = float(np.random.default_rng([seed, 11]).uniform(-_OFF_L3_MM, _OFF_L3_MM))
+    grid = _Grid(None, slice_mm, off - 2 * slice_mm, 5, subs, 2)
+    scan = _draw(seed, person, grid, rng)
+    return replace(scan, facts=replace(scan.facts, off_l3_mm=off))
 
 
 def draw_scan(
@@ -266,7 +286,13 @@ def _extent(skin: NDArray[Any], person: Person) -> tuple[NDArray[Any], NDArray[A
 
 
 def truth_of(shares: Shares, after: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Outline and muscle of shares and of the HU after the point spread, before noise."""
-    outline = (shares.outline > 0.5) & (shares.bone < _BONE_RIM_SHARE)
-    muscle = outline & (after >= MUSCLE_HU_LOW) & (after <= MUSCLE_HU_HIGH)
-    return outline.astype(np.uint8), muscle.astype(np.uint8)
+    """Outline and muscle of shares and of the HU after the point spread, before noise.
+
+    A reader paints a little beyond a muscle's edge with a threshold of −29…150 HU. Beside a compartment the
+    HU therefore decide on a pixel of muscle and fat alone, though less than half of it be muscle.
+    """
+    compartments = (shares.outline > 0.5) & (shares.bone < _BONE_RIM_SHARE)
+    in_plane = generate_binary_structure(2, 1)[:, :, None]
+    painted = compartments | (binary_dilation(compartments, in_plane) & (shares.other < _OTHER_SHARE))
+    muscle = painted & (after >= MUSCLE_HU_LOW) & (after <= MUSCLE_HU_HIGH)
+    return (compartments | muscle).astype(np.uint8), muscle.astype(np.uint8)

@@ -111,6 +111,11 @@ def is_fat() -> NDArray[np.bool_]:
     return _table([Tissue.SUBCUTANEOUS_FAT, Tissue.VISCERAL_FAT])
 
 
+def is_other() -> NDArray[np.bool_]:
+    """Labels of what is neither inside a muscle compartment, nor fat, nor air, (256,)."""
+    return ~(is_outline() | is_fat() | _table([Tissue.AIR, Tissue.GAS, Tissue.EPIDURAL_FAT]))
+
+
 def is_mottled() -> NDArray[np.bool_]:
     """Labels with the coarse texture of stool or stomach content, (256,)."""
     return _table([Tissue.STOOL, Tissue.GASTRIC_CONTENT])

@@ -107,8 +107,7 @@ def _noise_along(rng: np.random.Generator, frame: Frame, samples: int, length: f
 
 def _sheets(frame: Frame, rng: np.random.Generator, side: int) -> Sheets:
     person, q = frame.person, _SAMPLES[None, :]
-    # Always the left, while `paraspinal.sides` draws its side: both may differ (docs/second-family.md).
-    one_sided = 0.68 if person.has("one_sided_atrophy") and side < 0 else 1.0
+    one_sided = 0.68 if side == frame.wasted else 1.0
     size = np.array(_THICKNESS_MM[person.sex]) * (person.muscle / (1 if person.sex == "male" else 0.8)) ** 0.8
     stretched = (person.waist / (0.9 * person.skeleton**0.7)) ** -0.5
     size = size * person.wall * stretched * one_sided * (1 + side * person.asymmetry)

@@ -89,9 +89,20 @@ def test_vertebrae_follow_each_other_from_below(whole):
 def test_l3_lies_where_the_facts_say(whole):
     k = np.nonzero(whole.vertebrae == 29)[2]
     middle = whole.ras_from_ijk[2, 2] * k + whole.ras_from_ijk[2, 3]
+    assert whole.facts.off_l3_mm == 0
     assert middle.min() < whole.facts.l3_superior_mm < middle.max()
     body = whole.vertebrae[:, :, round((whole.facts.l3_superior_mm - whole.ras_from_ijk[2, 3]) / 4.0)]
     assert (body == 29).sum() * 2.5**2 > 800
+
+
+def test_the_middle_slice_lies_off_the_middle_of_l3_and_the_facts_tell_how_far(stacks):
+    offs = [scan.facts.off_l3_mm for scan in stacks]
+    for scan, off in zip(stacks, offs, strict=True):
+        middle = scan.ras_from_ijk[2, 3] + 2 * scan.facts.slice_mm
+        assert middle - scan.facts.l3_superior_mm == pytest.approx(off)
+    assert all(-10 <= off <= 10 for off in offs)
+    assert min(offs) < -3
+    assert max(offs) > 3
 
 
 def test_a_cut_field_hides_truth_too():
