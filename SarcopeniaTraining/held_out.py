@@ -39,7 +39,7 @@ class HeldOutScore:
     sex, build, phase, slice_mm, kernel, kvp, noise_hu, traits:
         The scan's facts, as `second_family.ScanFacts` has them.
     truth_cm2, truth_status:
-        The true area at L3, and the default criterion's word on it.
+        The true area on the slice assessed, and the default criterion's word on it.
     sma_cm2, dice, interval_low_cm2, interval_high_cm2:
         Of the record; `None` where the assessment was refused or claims no interval.
     status, borderline:
@@ -154,12 +154,17 @@ def as_ct(scan: HeldOutScan) -> CtVolume:
     return CtVolume.from_array(scan.hu, scan.ras_from_ijk, input=known)
 
 
+def chosen_level(scan: HeldOutScan) -> str:
+    """Where its user assesses a scan, as `--l3`: up to 10 mm off the middle of L3 (`draw_l3`)."""
+    return f"s:{scan.facts.l3_superior_mm + scan.facts.off_l3_mm:.6f}"
+
+
 def read_scan(scan: HeldOutScan, model: SegmentationModel, device: str = "cpu") -> HeldOutReading:
-    """Assess a scan at the middle of its L3 and compare the record with the truth."""
+    """Assess a scan on the slice that its user took for L3, and compare the record with the truth."""
     import time
 
     volume, facts = as_ct(scan), scan.facts
-    level = f"s:{facts.l3_superior_mm:.6f}"
+    level = chosen_level(scan)
     k = find_level(level, volume).slice_from_feet
     started = time.perf_counter()
     found: Assessment | SarcopeniaError

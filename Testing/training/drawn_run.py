@@ -11,12 +11,14 @@ from shutil import copyfile
 import numpy as np
 
 from SarcopeniaAssessLib import resource_path
-from SarcopeniaAssessLib.models import load_model, save_model
+from SarcopeniaAssessLib.models import default_model_name, load_model, save_model
 from SarcopeniaTraining.cohort import Cohort, read_cohort
 from SarcopeniaTraining.phantom.anatomy import Person
 from SarcopeniaTraining.phantom.generate import Grid, phantom
 from SarcopeniaTraining.phantom.nifti_files import write_nifti
 from SarcopeniaTraining.splits import Fold, Splits, write_splits
+
+DEFAULT = default_model_name()
 
 FIRST_SEED = 2_500_001
 PEOPLE = (  # sex, muscularity, storage axes, (columns, rows, slices), spacing in mm, turn in degrees
@@ -64,8 +66,8 @@ class Checkpoint:
 
 
 FOLDS = (
-    ((Checkpoint(30, "smit-slab", 0.90), Checkpoint(60, "unet-slab-2", 0.93)), ("D1", "D4")),
-    ((Checkpoint(30, "smit-slab", 0.95), Checkpoint(60, "unet-slab-2", 0.94)), ("D1", "D3")),
+    ((Checkpoint(30, "smit-slab", 0.90), Checkpoint(60, DEFAULT, 0.93)), ("D1", "D4")),
+    ((Checkpoint(30, "smit-slab", 0.95), Checkpoint(60, DEFAULT, 0.94)), ("D1", "D3")),
 )
 """Checkpoints and test patients of fold 1 and 2; fold 2 is the best, by its SMIT."""
 

@@ -10,7 +10,7 @@ import pytest
 from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaAssessLib.model_import import import_model
-from SarcopeniaAssessLib.models import REGISTRY, load_model, model_entry, verify_model
+from SarcopeniaAssessLib.models import REGISTRY, default_model_name, load_model, model_entry, verify_model
 from SarcopeniaAssessLib.uncertainty import Calibration, Doubt, sma_interval_cm2
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.calibration import (
@@ -25,6 +25,8 @@ from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED, Hardship, _be
 from SarcopeniaTraining.calibration_command import read_phantoms, store, subgroups
 from SarcopeniaTraining.phantom.anatomy import Person
 from Testing.library.small_case import write_model
+
+DEFAULT = default_model_name()
 
 
 def readings(count, seed, *, spread=1.0):
@@ -144,9 +146,9 @@ def test_a_reading_comes_back_as_it_went():
 
 def test_kept_readings_of_another_family_are_refused(tmp_path):
     kept = tmp_path / "readings.jsonl"
-    assert read_phantoms("unet-slab-2", "first", [], kept=kept) == []
+    assert read_phantoms(DEFAULT, "first", [], kept=kept) == []
     with pytest.raises(OutputError, match="belongs to another family, family's code"):
-        read_phantoms("unet-slab-2", "second", [], kept=kept)
+        read_phantoms(DEFAULT, "second", [], kept=kept)
 
 
 def test_a_phantom_is_read_once_and_kept(tmp_path):

@@ -6,8 +6,11 @@ from shutil import copytree, rmtree
 import pytest
 
 from SarcopeniaAssessLib.__main__ import run_group
+from SarcopeniaAssessLib.models import default_model_name
 from SarcopeniaTraining.cli import cli
 from Testing.training.drawn_run import draw_cohort, draw_run
+
+DEFAULT = default_model_name()
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def test_as_json_the_summary_alone_is_on_standard_output(finished, capsys):
 
 
 def test_a_model_by_name_is_scored_on_phantoms_as_before(capsys):
-    status, out, _ = command(capsys, "unet-slab-2", "--phantoms", 1, "--json")
+    status, out, _ = command(capsys, DEFAULT, "--phantoms", 1, "--json")
     assert status == 0
     assert json.loads(out)["held-out phantoms"]["slices"] == 1
 

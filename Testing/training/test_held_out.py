@@ -9,7 +9,7 @@ import pytest
 from SarcopeniaAssessLib.assessment import Drawing, GivenFacts, ask, assess, conclude
 from SarcopeniaAssessLib.errors import MaskError, OutputError
 from SarcopeniaAssessLib.models import default_model_name, load_model
-from SarcopeniaTraining.held_out import FIRST_SEED, HeldOutScore, as_ct, compare, read_scan
+from SarcopeniaTraining.held_out import FIRST_SEED, HeldOutScore, as_ct, chosen_level, compare, read_scan
 from SarcopeniaTraining.held_out_run import ROWS, HeldOutPlan, score_held_out
 from SarcopeniaTraining.second_family import draw_l3
 from Testing.training.made_scans import PIXEL_CM2, made_scan, made_score
@@ -19,7 +19,7 @@ def concluded(scan, change=lambda mask: mask):
     """The truth of the scan's L3, changed, as a given mask through the library's own conclusion."""
     facts = GivenFacts(sex=scan.facts.sex, age_years=scan.facts.age_years)
     volume = as_ct(scan)
-    question = ask(volume, facts, l3=f"s:{scan.facts.l3_superior_mm}")
+    question = ask(volume, facts, l3=chosen_level(scan))
     k = question.level.slice_from_feet
     truth = volume.canonical_slice_mask(scan.muscle, k)
     drawing = Drawing(mask=change(truth.copy()), hu=volume.slab(k, k + 1)[:, :, 0])
@@ -110,10 +110,9 @@ def test_the_ct_has_the_facts_of_a_header():
 def test_a_held_out_scan_is_scored_by_what_assess_says():
     scan, model = draw_l3(FIRST_SEED), load_model()
     reading = read_scan(scan, model)
+    assert reading.k == 2, "the middle of five slices, wherever L3 is"
     score, facts = reading.score, scan.facts
-    record = assess(
-        as_ct(scan), sex=facts.sex, l3=f"s:{facts.l3_superior_mm}", model=model, device="cpu"
-    ).record
+    record = assess(as_ct(scan), sex=facts.sex, l3=chosen_level(scan), model=model, device="cpu").record
     assert score.status == record["status"]["value"] != "undetermined"
     assert score.borderline == record["status"]["borderline"]
     assert score.sma_cm2 == record["muscle"]["sma_cm2"]
@@ -134,7 +133,7 @@ def test_a_row_that_is_no_score_is_refused(tmp_path, row):
 
 
 def test_rows_of_another_model_are_refused(tmp_path):
-    score_held_out(HeldOutPlan("unet-slab-2", ()), tmp_path)
+    score_held_out(HeldOutPlan(default_model_name(), ()), tmp_path)
     with pytest.raises(OutputError, match="belongs to another model"):
         score_held_out(HeldOutPlan("smit-slab", ()), tmp_path)
 

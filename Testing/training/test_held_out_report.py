@@ -9,6 +9,7 @@ import pytest
 
 from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.__main__ import run_group
+from SarcopeniaAssessLib.models import default_model_name
 from SarcopeniaTraining import held_out_report
 from SarcopeniaTraining.cli import cli
 from SarcopeniaTraining.held_out import FIRST_SEED, as_ct
@@ -36,6 +37,8 @@ from SarcopeniaTraining.table_files import csv_text, markdown_text
 from Testing.training.made_scans import made_scan, made_score
 from Testing.training.pictures import pixels, texts
 from Testing.training.pictures import share as share_of
+
+DEFAULT = default_model_name()
 
 SUBJECT = {"model": {"name": "made", "version": "1", "sha256": None}, "family_sha256": "f"}
 
@@ -180,14 +183,14 @@ def test_the_worst_scans_are_drawn_again_for_the_picture(tmp_path, monkeypatch):
 
     monkeypatch.setattr(held_out_report, "failures_figure", figure)
     refused = made_score(seed=FIRST_SEED, dice=None, sma_cm2=None, refused="no muscle")
-    assert worst_pictures([refused], "unet-slab-2", tmp_path) is None
-    assert worst_pictures([refused, made_score(seed=FIRST_SEED + 1)], "unet-slab-2", tmp_path).is_file()
+    assert worst_pictures([refused], DEFAULT, tmp_path) is None
+    assert worst_pictures([refused, made_score(seed=FIRST_SEED + 1)], DEFAULT, tmp_path).is_file()
     assert [reading.score.seed for reading in pictured] == [FIRST_SEED + 1]
     assert pictured[0].score.dice != made_score().dice
 
 
 def test_the_command_scores_held_out_scans(tmp_path, capsys):
-    words = ["evaluate", "unet-slab-2", "--held-out", "1", "--jobs", "1"]
+    words = ["evaluate", DEFAULT, "--held-out", "1", "--jobs", "1"]
     assert run_group(cli, words) == 2
     assert "--out DIR" in capsys.readouterr().err
     assert run_group(cli, [*words, "--out", str(tmp_path), "--json"]) == 0
@@ -200,13 +203,13 @@ def test_the_command_scores_held_out_scans(tmp_path, capsys):
 def test_the_command_scores_a_ct_from_a_seed_of_choice(tmp_path, capsys):
     """The sample CT against the very mask that the model draws on it, and a scan of another seed."""
     demo, out = resource_path("demo/ct.nii.gz"), tmp_path / "out"
-    asked = ["assess", str(demo), "--model", "unet-slab-2", "--l3", "slice:12", "--out", str(tmp_path)]
+    asked = ["assess", str(demo), "--model", DEFAULT, "--l3", "slice:12", "--out", str(tmp_path)]
     assert run_group(cli, asked) == 0
     mask = next(tmp_path.glob("*/muscle.nii.gz"))
-    words = ["evaluate", "unet-slab-2", "--held-out", "1", "--first-seed", "5000009", "--jobs", "1"]
+    words = ["evaluate", DEFAULT, "--held-out", "1", "--first-seed", "5000009", "--jobs", "1"]
     assert run_group(cli, [*words, "--ct", str(demo), str(mask), "--out", str(out)]) == 0
     capsys.readouterr()
     kept = json.loads((out / "ct.json").read_text())
-    assert kept["model"]["name"] == "unet-slab-2"
+    assert kept["model"]["name"] == DEFAULT
     assert [(row["slice_from_feet"], row["dice"]) for row in kept["each"]] == [(12, 1.0)]
     assert json.loads((out / "held-out.json").read_text())["first_seed"] == 5_000_009

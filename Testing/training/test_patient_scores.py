@@ -9,6 +9,7 @@ import pytest
 from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.errors import MaskError
 from SarcopeniaAssessLib.model_file import file_sha256
+from SarcopeniaAssessLib.models import default_model_name
 from SarcopeniaTraining.patient_scores import (
     ModelToScore,
     PatientScore,
@@ -17,6 +18,8 @@ from SarcopeniaTraining.patient_scores import (
     surface_distances_mm,
 )
 from Testing.training.drawn_run import draw_cohort
+
+DEFAULT = default_model_name()
 
 SCORE = PatientScore(
     fold=1,
@@ -98,14 +101,14 @@ def test_a_patient_through_the_real_library(cohort, case):
     patient = cohort[case]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a reader of the command's output is not bothered by others' plans
-        (score,) = score_patient(patient, [model("unet-slab-2")], "b" * 64)
+        (score,) = score_patient(patient, [model(DEFAULT)], "b" * 64)
     volume = patient.open()
     truth = patient.truth(volume, 1)
     # Pixel area by hand from the native affine: |column × row| of the two in-plane axes, which are i and j.
     native = volume.ras_from_ijk[:3]
     area_cm2 = np.linalg.norm(np.cross(native[:, 0], native[:, 1])) / 100
     assert score.truth_sma_cm2 == pytest.approx(truth.sum() * area_cm2)
-    drawn = read_patient(patient, _loaded("unet-slab-2"))
+    drawn = read_patient(patient, _loaded(DEFAULT))
     assert np.array_equal(drawn.truth, truth)
     both = (drawn.truth & drawn.predicted).sum()
     assert score.dice == pytest.approx(2 * both / (drawn.truth.sum() + drawn.predicted.sum()))
@@ -133,7 +136,7 @@ def test_the_spacing_is_that_of_the_canonical_plane(cohort, monkeypatch):
         return 1.0, 2.0
 
     monkeypatch.setattr(patient_scores, "surface_distances_mm", spy)
-    score_patient(cohort["D2"], [model("unet-slab-2")], "b" * 64)
+    score_patient(cohort["D2"], [model(DEFAULT)], "b" * 64)
     assert seen == [pytest.approx((1.8, 2.2), rel=1e-5)]
 
 
@@ -149,7 +152,7 @@ def test_a_copied_checkpoint_is_run_once_and_named_twice(cohort, monkeypatch):
 
     monkeypatch.setattr(patient_scores, "segment_slices", counted)
     names = [(1, "best"), (1, "epoch-060"), (4, "best")]
-    scores = score_patient(cohort["D3"], [model("unet-slab-2", *name) for name in names], "b" * 64)
+    scores = score_patient(cohort["D3"], [model(DEFAULT, *name) for name in names], "b" * 64)
     assert [(score.fold, score.checkpoint) for score in scores] == names
     assert len(runs) == 1
     assert len({score.dice for score in scores}) == 1
@@ -158,4 +161,4 @@ def test_a_copied_checkpoint_is_run_once_and_named_twice(cohort, monkeypatch):
 def test_a_mask_that_does_not_fit_is_refused(cohort):
     other = replace(cohort["D1"], mask=cohort["D2"].mask)
     with pytest.raises(MaskError):
-        score_patient(other, [model("unet-slab-2")], "b" * 64)
+        score_patient(other, [model(DEFAULT)], "b" * 64)

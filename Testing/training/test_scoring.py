@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from SarcopeniaAssessLib.errors import ModelError
-from SarcopeniaAssessLib.models import load_model
+from SarcopeniaAssessLib.models import default_model_name, load_model
 from SarcopeniaTraining.checkpoints import CHECKPOINT
 from SarcopeniaTraining.drawn_training import finetune
 from SarcopeniaTraining.presets import DrawnPhantoms, load_preset
 from SarcopeniaTraining.scoring import load_run
+
+DEFAULT = default_model_name()
 
 SMOKE = load_preset("smoke")
 TINY = dataclasses.replace(
@@ -36,7 +38,7 @@ def test_a_folder_is_the_averaged_network_known_by_its_checkpoint(tmp_path):
 
 
 def test_a_name_is_the_registered_model():
-    assert load_run("unet-slab-2").entry == load_model("unet-slab-2").entry
+    assert load_run(DEFAULT).entry == load_model(DEFAULT).entry
 
 
 def test_a_folder_without_a_training_is_refused(tmp_path):
