@@ -181,7 +181,7 @@ def accept(
     reviewer, organization, comment:
         Who accepts, for whom, and why; only the reviewer is needed.
     seconds:
-        From the result's appearance to its acceptance.
+        From Assess to this decision; `None`: not known.
 
     Raises
     ------
