@@ -234,6 +234,28 @@ def models_download(name: str) -> None:
 
 
 @cli.command()
+@click.argument("path", metavar="PATH", type=click.Path())
+def verify(path: str) -> int:
+    """Look whether an audit log is whole: no line changed, missing, moved or cut off."""
+    from pathlib import Path
+
+    from SarcopeniaAssessLib.audit import read_audit, verify_audit
+    from SarcopeniaAssessLib.errors import Severity
+
+    log = Path(path).expanduser()
+    if log.is_dir():
+        raise click.UsageError("folders cannot be verified yet; give an audit log, audit.jsonl")
+    findings = verify_audit(log)
+    for finding in findings:
+        complain(f"{log.name}: {finding.message}")
+    broken = any(finding.severity is Severity.ERROR for finding in findings)
+    if not broken:
+        lines = read_audit(log)
+        click.echo(f"{log.name}  {len(lines)} line{'' if len(lines) == 1 else 's'}, the chain is whole")
+    return int(broken)
+
+
+@cli.command()
 def doctor() -> int:
     """Say what this computer has and lacks; the report names no person and no path."""
     from SarcopeniaAssessLib.doctor import examine
@@ -244,6 +266,18 @@ def doctor() -> int:
         click.echo(str(check))
     click.echo(RESEARCH_SENTENCE)
     return int(any(check.ok is False for check in checks))
+
+
+@cli.command(hidden=True)
+@click.option("--folder", type=click.Path(), metavar="DIR", help="The exchange folder.")
+@click.option("--idle", type=float, metavar="SECONDS", help="End after so long without a request.")
+def worker(folder: str | None, idle: float | None) -> int:
+    """Answer a program's requests on standard input: what the Slicer module starts."""
+    from pathlib import Path
+
+    from SarcopeniaAssessLib.worker import IDLE_S, serve
+
+    return serve(None if folder is None else Path(folder), IDLE_S if idle is None else idle)
 
 
 def _run(tasks: list[Any], options: dict[str, Any], jobs: int = 1) -> int:

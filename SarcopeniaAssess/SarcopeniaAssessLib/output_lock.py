@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from SarcopeniaAssessLib.errors import OutputError
@@ -29,6 +32,35 @@ class FolderLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+@contextmanager
+def lock_file(file: Path, wait_s: float) -> Iterator[None]:
+    """Hold a lock file, made if it is not there and left there, while a `with` block runs.
+
+    Raises
+    ------
+    OutputError
+        Another program still holds it after `wait_s` seconds.
+    OSError
+        The file cannot be made, or its file system has no locks.
+    """
+    given_up = time.monotonic() + wait_s
+    while True:
+        try:
+            descriptor = _lock(os.open(file, os.O_RDWR | os.O_CREAT, 0o644))
+            break
+        except OSError as error:
+            # Windows tells a lock that is held by a mere PermissionError, as it does much else.
+            if not isinstance(error, BlockingIOError | PermissionError):
+                raise
+            if time.monotonic() >= given_up:
+                raise OutputError("Another program is writing there", "try again in a moment") from error
+            time.sleep(0.02)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _locked(folder: Path) -> int | None:

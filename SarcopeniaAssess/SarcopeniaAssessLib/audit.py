@@ -1,0 +1,262 @@
+"""`audit.jsonl`: every decision as a line that carries the hash of the line before it.
+
+A line that is changed, missing, moved or cut off later breaks the chain and is found. Beside the log lies
+its seal, `audit.jsonl.seal`: number and hash of the last line, without which lines taken off the end would
+not be missed. It protects from accidents and from editing by hand, not from somebody who rewrites both files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from SarcopeniaAssessLib.errors import Finding, InputError, OutputError, RecordError, Severity
+from SarcopeniaAssessLib.output_lock import lock_file
+from SarcopeniaAssessLib.record_rules import in_schema_order, validate_record
+
+LOG_FILE = "audit.jsonl"
+SEAL_SUFFIX = ".seal"
+FIRST = "0" * 64
+"""What the first line carries in place of a hash."""
+_WAIT_S = 5.0
+_FIELDS = ("line", "at", "event", "record", "previous")
+_INVALID = "audit_record_invalid"
+_DAMAGED = "verify it with `sarcopenia verify`, move it away, and choose another folder for the log"
+
+
+@dataclass(frozen=True)
+class _Seal:
+    """What the last line was when it was written."""
+
+    lines: int
+    sha256: str
+
+
+def append(path: Path, event: str, record: Mapping[str, Any]) -> int:
+    """Add a decision to a log, on disk when this returns; several programs may do so at once.
+
+    Parameters
+    ----------
+    path:
+        The log; made if it is not there, its folder not.
+    event:
+        What happened: "accepted", "rejected", "withdrawn", "exported" …
+    record:
+        As it is after that; must be valid.
+
+    Returns
+    -------
+    The number of the line, from 1.
+
+    Raises
+    ------
+    RecordError
+        The record is not valid; nothing is written.
+    OutputError
+        The log cannot be written, is in use for long, or its end is damaged; nothing is written.
+    """
+    validate_record(record)
+    try:
+        with lock_file(path.with_name(f".{path.name}.lock"), _WAIT_S), path.open("a+b") as log:
+            return _append_line(log, path, event, record)
+    except OSError as error:
+        raise OutputError(
+            f"The audit log cannot be written ({error.strerror or 'error'})",
+            "choose a folder that can be written to",
+        ) from error
+
+
+def verify_audit(path: Path) -> list[Finding]:
+    """Everything that is wrong with a log; nothing if its chain is whole.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is no audit log at all.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"The audit log cannot be read ({error.strerror or 'error'})", "check the path"
+        ) from error
+    lines = content.split(b"\n")
+    ended = lines.pop() == b""
+    if not ended:
+        lines = content.split(b"\n")
+    if lines and all(_entry(line) is None for line in lines):
+        raise InputError("The file is no audit log", f"give the {LOG_FILE} of this program")
+    found = list(_line_findings(lines, ended=ended))
+    found += _chain_findings(lines)
+    if all(finding.code == _INVALID for finding in found):
+        found += _seal_findings(lines, path)
+    return found
+
+
+def read_audit(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log as objects, in their order; damaged ones left out (`verify_audit` tells of them).
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(
+            f"The audit log cannot be read ({error.strerror or 'error'})", "check the path"
+        ) from error
+    return [entry for line in lines if (entry := _entry(line)) is not None]
+
+
+def _append_line(log: IO[bytes], path: Path, event: str, record: Mapping[str, Any]) -> int:
+    number, previous = _end_of(log)
+    seal = _read_seal(path)
+    if seal is not None and seal.lines > number:
+        raise OutputError(f"The audit log has lost lines at its end ({number} of {seal.lines})", _DAMAGED)
+    entry = {
+        "line": number + 1,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "event": event,
+        "record": in_schema_order(record),
+        "previous": previous,
+    }
+    line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode()
+    size = log.seek(0, os.SEEK_END)
+    try:
+        log.write(line + b"\n")
+        log.flush()
+        os.fsync(log.fileno())
+    except OSError:
+        with suppress(OSError):  # half a line would shut the log for good
+            log.truncate(size)
+        raise
+    _write_seal(path, _Seal(number + 1, _sha256(line)))
+    return number + 1
+
+
+def _end_of(log: IO[bytes]) -> tuple[int, str]:
+    """Number and hash of the last line; 0 and zeros of an empty log."""
+    log.seek(0)
+    last, count = b"", 0
+    for line in log:
+        last, count = line, count + 1
+    if count == 0:
+        return 0, FIRST
+    entry = _entry(last)
+    if entry is None or not last.endswith(b"\n") or entry["line"] != count:
+        raise OutputError("The audit log is damaged at its end", _DAMAGED)
+    return count, _sha256(last[:-1])
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """A line's object; `None` if it is none of an audit log."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(entry, dict) or not all(name in entry for name in _FIELDS):
+        return None
+    if not isinstance(entry["line"], int) or not isinstance(entry["previous"], str):
+        return None
+    return entry
+
+
+def _line_findings(lines: list[bytes], *, ended: bool) -> Iterator[Finding]:
+    for n, line in enumerate(lines, start=1):
+        entry = _entry(line)
+        if entry is None:
+            cut = n == len(lines) and not ended
+            yield _error(
+                "audit_line_cut" if cut else "audit_line_damaged",
+                f"Line {n} is {'cut off' if cut else 'no line of an audit log'}.",
+            )
+            continue
+        if n == len(lines) and not ended:
+            yield _error("audit_line_cut", f"Line {n} has lost its end.")
+        try:
+            validate_record(entry["record"])
+        except (RecordError, AttributeError, TypeError, KeyError) as error:
+            yield _error(_INVALID, f"Line {n} holds no valid record ({error}).")
+
+
+def _chain_findings(lines: list[bytes]) -> Iterator[Finding]:
+    """Where a line does not carry the hash of the one before, and what that comes from."""
+    hashes = [_sha256(line) for line in lines]
+    before = 0
+    for n, line in enumerate(lines, start=1):
+        entry = _entry(line)
+        if entry is None:
+            before += 1
+            continue
+        number, carried = entry["line"], entry["previous"]
+        fits = carried == (hashes[n - 2] if n > 1 else FIRST)
+        if number <= before:
+            yield _error("audit_line_moved", f"Line {n} was written as line {number}: lines were reordered.")
+        elif number > before + 1:
+            missing = f"{before + 1}" if number == before + 2 else f"{before + 1} to {number - 1}"
+            yield _error("audit_line_missing", f"Missing before line {n}: what was written as {missing}.")
+        elif not fits:
+            what = f"line {n - 1} was changed" if n > 1 else "it did not begin the log"
+            yield _error("audit_line_changed", f"Line {n} carries another hash: {what}.")
+        before = max(before, number)
+
+
+def _seal_findings(lines: list[bytes], path: Path) -> Iterator[Finding]:
+    """Whether the last line that was sealed is still there; only of an otherwise whole log."""
+    try:
+        seal = _read_seal(path)
+    except OutputError:
+        yield _error("audit_seal_damaged", "The seal beside the log cannot be read.")
+        return
+    if seal is None:
+        if lines:
+            yield _warning(
+                "audit_seal_missing",
+                "The seal beside the log is missing: whether lines are missing at its end, or the last was "
+                "changed, cannot be told.",
+            )
+    elif seal.lines > len(lines):
+        yield _error("audit_line_missing", f"Missing at the end: lines {len(lines) + 1} to {seal.lines}.")
+    elif seal.lines < 1 or _sha256(lines[seal.lines - 1]) != seal.sha256:
+        yield _error("audit_line_changed", f"Line {seal.lines} is not the one that was sealed.")
+
+
+def _read_seal(path: Path) -> _Seal | None:
+    try:
+        content = json.loads(path.with_name(path.name + SEAL_SUFFIX).read_text(encoding="utf-8"))
+        return _Seal(int(content["lines"]), str(content["sha256"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError("The seal of the audit log is damaged", _DAMAGED) from error
+
+
+def _write_seal(path: Path, seal: _Seal) -> None:
+    place = path.with_name(path.name + SEAL_SUFFIX)
+    part = path.with_name(f".{place.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump({"lines": seal.lines, "sha256": seal.sha256}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, place)
+
+
+def _sha256(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+def _error(code: str, message: str) -> Finding:
+    return Finding(code, Severity.ERROR, message)
+
+
+def _warning(code: str, message: str) -> Finding:
+    return Finding(code, Severity.WARNING, message)
