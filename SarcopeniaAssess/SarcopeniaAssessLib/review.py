@@ -90,6 +90,8 @@ class ReviewedResult:
         The record that a person accepted or rejected, until the decision is withdrawn.
     withdrawn:
         The last decision that was: `state`, `reviewer`, `at`, `withdrawn_at`, `reason`.
+    id:
+        Provenance id of the record once something was changed.
     """
 
     question: Question
@@ -98,7 +100,7 @@ class ReviewedResult:
     mask: NDArray[np.bool_]
     decided: Mapping[str, Any] | None = None
     withdrawn: Mapping[str, Any] | None = None
-    _id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @classmethod
     def of(cls, question: Question, drawing: Drawing) -> ReviewedResult:
@@ -297,7 +299,7 @@ class ReviewedResult:
         if self.decided is not None:
             return deepcopy(dict(self.decided))
         record = concluded | {
-            "id": self.assessed["id"] if self._is_as_assessed else self._id,
+            "id": self.assessed["id"] if self._is_as_assessed else self.id,
             "software": self.assessed["software"],
             "timing_s": self.assessed["timing_s"],
         }
@@ -346,7 +348,7 @@ class ReviewedResult:
                 "withdrawn_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "reason": reason,
             }
-        return replace(self, decided=None, withdrawn=withdrawn, _id=str(uuid.uuid4()), **changes)
+        return replace(self, decided=None, withdrawn=withdrawn, id=str(uuid.uuid4()), **changes)
 
 
 def _for_height(drawing: Drawing, height_m: float | None) -> tuple[MeasuredLevel, ...]:
