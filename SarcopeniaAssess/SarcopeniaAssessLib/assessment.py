@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from SarcopeniaAssessLib.errors import Finding, MaskError, PatientError
 from SarcopeniaAssessLib.level import Level, find_level
 from SarcopeniaAssessLib.level_choice import MeasuredLevel, choice_finding
 from SarcopeniaAssessLib.measurement import Measurement, area_interval_cm2, measure_slice
-from SarcopeniaAssessLib.models import SegmentationModel, load_model
+from SarcopeniaAssessLib.models import ModelEntry, SegmentationModel, load_model
 from SarcopeniaAssessLib.patient import PatientFacts, Sex
 from SarcopeniaAssessLib.quality import QualityInput, check_quality, withholding_reason
 from SarcopeniaAssessLib.record import InputBlock, MaskBlock, RecordParts, build_record
@@ -134,6 +134,14 @@ class Question:
     read_s: float
 
 
+class DrawnBy(Protocol):
+    """What drew a mask: a model that is loaded here, or the entry of one that ran in another process."""
+
+    @property
+    def entry(self) -> ModelEntry:
+        """Name, version, checksum, calibration."""
+
+
 @dataclass(frozen=True, eq=False)
 class Drawing:
     """A mask on the level's slice, (I, J) bool canonical, and what is known of how it came about.
@@ -157,7 +165,7 @@ class Drawing:
     mask: NDArray[np.bool_]
     hu: NDArray[Any] | None
     neighbours: tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None] = (None, None)
-    model: SegmentationModel | None = None
+    model: DrawnBy | None = None
     device: str | None = None
     sha256: str | None = None
     fragments_removed_cm2: float = 0.0
@@ -223,15 +231,15 @@ def ask(
     ct: str | Path | CtVolume,
     facts: GivenFacts,
     *,
-    l3: str | None = None,
+    l3: str | Level | None = None,
     criteria: Sequence[str] = (),
     series: str | None = None,
     case: str | None = None,
 ) -> Question:
-    """Open a CT, put the facts together and find the level; see `assess`."""
+    """Open a CT, put the facts together and find the level, unless it is given; see `assess`."""
     started = time.perf_counter()
     volume = ct if isinstance(ct, CtVolume) else open_ct(ct, series=series)
-    level = find_level(l3, volume)
+    level = l3 if isinstance(l3, Level) else find_level(l3, volume)
     name = safe_name(case) if case else ("ct" if isinstance(ct, CtVolume) else case_name(ct))
     return Question(
         volume=volume.around(level.slice_from_feet).with_patient(facts.over(volume.patient)),

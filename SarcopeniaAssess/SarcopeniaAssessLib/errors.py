@@ -25,7 +25,7 @@ class SarcopeniaError(Exception):
         self.problem = problem
         self.remedy = remedy
 
-    def __reduce__(self) -> tuple[type["SarcopeniaError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["SarcopeniaError"], tuple[object, ...]]:
         """Pickled by its two parts, so that a child process can raise it in its parent."""
         return type(self), (self.problem, self.remedy)
 
@@ -72,6 +72,44 @@ class OutputError(SarcopeniaError):
 
 class RecordError(SarcopeniaError):
     """A record that does not follow its schema."""
+
+
+class Offer(StrEnum):
+    """What a program can do about a failure at one click, where its person agrees."""
+
+    CPU = "cpu"
+    """The same on the CPU."""
+    TILED = "tiled"
+    """The same in windows, which need less memory than the whole plane at once."""
+    INSTALL = "install"
+    """Install or repair packages."""
+    HERE = "here"
+    """The same inside this program, which does not respond meanwhile."""
+    AGAIN = "again"
+    """The same once more."""
+
+
+class WorkerError(SarcopeniaError):
+    """The process that draws could not be started, died, hung, or could not do its work.
+
+    Parameters
+    ----------
+    problem, remedy:
+        As of every error.
+    offer:
+        What the program can do about it; `None` where only the person can.
+    details:
+        What the process left on standard error, for a report; may hold paths of programs, no patient's.
+    """
+
+    def __init__(self, problem: str, remedy: str, offer: Offer | None = None, details: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.offer = offer
+        self.details = details
+
+    def __reduce__(self) -> tuple[type["WorkerError"], tuple[object, ...]]:
+        """Pickled with its offer and details."""
+        return type(self), (self.problem, self.remedy, self.offer, self.details)
 
 
 class Severity(StrEnum):

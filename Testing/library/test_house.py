@@ -29,6 +29,7 @@ TESTED_ELSEWHERE = {
     "dicom_attributes": ("test_dicom_series", "attributes are read where series are told apart"),
     "dicom_headers": ("test_dicom_series", "headers are read where series are told apart"),
     "field_of_view": ("test_quality", "its findings are quality's"),
+    "local_worker": ("test_worker_client", "the same requests, without a process"),
     "model_file": ("test_models", "a file is opened by its model's name"),
     "patient": ("test_volume", "facts are part of what makes a volume valid"),
     "record_rules": ("test_record", "the rules are the record's"),
@@ -42,6 +43,10 @@ TESTED_ELSEWHERE = {
     "spine_unet": ("test_spine", "one network in two files"),
     "stored_image": ("test_itk_formats", "what the readers of single files share"),
     "unet_network": ("test_unet", "one network in two files"),
+    "worker": ("test_worker_client", "the child is met as its program meets it"),
+    "worker_child": ("test_worker_client", "the child is met as its program meets it"),
+    "worker_job": ("test_worker_client", "a job is met as its program meets it"),
+    "worker_lines": ("test_worker_protocol", "lines are what requests and answers are made of"),
 }
 """Library files without a test file of their own name: which file tests them, and why there."""
 
