@@ -28,14 +28,22 @@ _SURPRISE = 0.9
 """At most so much a pitch costs that does not fit: a fractured vertebra is one all the same."""
 _GROWTH = -0.025
 """Pitches shrink upwards by about so much a level, as logarithms."""
+_USUAL_PITCHES_MM = np.geomspace(23.0, 42.0, 7)
+"""In the middle of the course, by the size of the person."""
+_GROWTH_PER_MM = -0.0012
+_SIZE_SPREAD = 0.16
+_ODD_SIZE = 0.5
+"""At most so much a vertebra costs that does not fit the person: one may be crushed, not all in a row."""
+_LEAST_SHOWN_MM = 8.0
+_CUT_OFF_BODY = 0.4
 _ROOT_REACH_MM = (12.0, 46.0)
 _ROOT_MM3 = 220.0
 """So much of a rib's root beside a vertebra is as likely a rib as not."""
 _ROOT_SPREAD_MM3 = 45.0
 _RIB_SEEN = 0.35
 """Less sure than elsewhere: a rib that breaks off would look short."""
-_STUMP_MM = 10.0
-"""What reaches less far is as likely a transverse process."""
+_STUMP_MM = 14.0
+"""What reaches less far is a transverse process unless it is twice as thick as a rib's root must be."""
 _RIB_LONGEST_MM = 170.0
 _SACRUM_CM3 = 8.0
 _SACRUM_DEPTH_MM = (5, 25)
@@ -114,6 +122,7 @@ def read_chain(probability: NDArray[np.float32], grid: SpineGrid) -> SpineChain 
     if len(cuts) < 2:
         return None
     ribs = _Ribs.of(probability, grid, course)
+    cuts = _with_cut_off(course, cuts)
     vertebrae = tuple(_vertebra(course, ribs, bottom, top) for bottom, top in pairwise(cuts))
     return SpineChain(vertebrae, _sacrum(probability, course, cuts[0]), _crest(probability, grid, course))
 
@@ -121,12 +130,33 @@ def read_chain(probability: NDArray[np.float32], grid: SpineGrid) -> SpineChain 
 def cut_into_vertebrae(course: SpineCourse) -> list[int]:
     """Places of the discs along the course, mm from its lower end, from below.
 
-    The best chain: discs where discs are seen, bodies between them, pitches that change slowly.
+    The best chain: discs where discs are seen, bodies between them, pitches that change slowly and fit one
+    size of person.
     """
     disc = gaussian_filter1d(course.disc, 1.5)
     body = gaussian_filter1d(course.body, 1.0)
-    length, pitches = len(disc), _PITCH_MM
     gain = _gains(disc, body)
+    upwards = _GROWTH_PER_MM * (np.arange(len(disc)) - len(disc) / 2)
+    found: tuple[float, list[int]] = (0.0, [])
+    for usual in _USUAL_PITCHES_MM:
+        odd = np.log(_PITCH_MM / usual)[None, :] - upwards[:, None]
+        fitting = gain - _ODD_SIZE * (1 - np.exp(-0.5 * (odd / _SIZE_SPREAD) ** 2))
+        found = max(found, _best_cuts(fitting), key=lambda each: each[0])
+    return found[1]
+
+
+def _with_cut_off(course: SpineCourse, cuts: list[int]) -> list[int]:
+    """The cuts, and one more where the scan's upper end shows a part of a vertebra: it may show its ribs."""
+    end = cuts[-1] + cuts[-1] - cuts[-2]
+    shown = course.in_scan[cuts[-1] : end]
+    body = course.body[cuts[-1] : end][shown]
+    seen = np.count_nonzero(shown) >= _LEAST_SHOWN_MM and float(body.mean()) > _CUT_OFF_BODY
+    return [*cuts, end] if seen and end < len(course.points_mm) and not shown.all() else cuts
+
+
+def _best_cuts(gain: NDArray[np.float64]) -> tuple[float, list[int]]:
+    """The chain of the greatest worth: what it is worth, and its cuts from below."""
+    length, pitches = len(gain), _PITCH_MM
     change = np.log(pitches[:, None] / pitches[None, :]) - _GROWTH  # [this, the one below]
     cost = -_SURPRISE * (1 - np.exp(-0.5 * (change / _PITCH_SPREAD) ** 2))
     best = np.full((length, len(pitches)), -np.inf)
@@ -142,7 +172,7 @@ def cut_into_vertebrae(course: SpineCourse) -> list[int]:
         starts = value <= 0
         best[top, allowed] = gain[top, allowed] + np.where(starts, 0.0, value)
         came[top, allowed] = np.where(starts, -1, chosen)
-    return _cuts(best, came)
+    return float(best.max()), _cuts(best, came)
 
 
 def _gains(disc: NDArray[np.float64], body: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -223,13 +253,12 @@ class _Ribs:
     def of_vertebra(self, bottom: int, top: int) -> tuple[float, float, float]:
         """Probability of a left and a right rib, and the reach of the longer one."""
         amount = self.root_mm3[:, bottom:top].sum(axis=1)
-        sure = 1 / (1 + np.exp(-(amount - _ROOT_MM3) / _ROOT_SPREAD_MM3))
-        longest = 0.0
+        sure, longest = np.zeros(2), 0.0
         for side in (0, 1):
             here = (self.places >= bottom) & (self.places < top) & (self.sides == side)
             reach = float(np.median(self.reach_mm[here])) if here.any() else 0.0
-            if reach < _STUMP_MM and amount[side] < 2 * _ROOT_MM3:
-                sure[side] *= 0.5
+            even = _ROOT_MM3 * (2 if reach < _STUMP_MM else 1)
+            sure[side] = 1 / (1 + np.exp(-(amount[side] - even) / _ROOT_SPREAD_MM3))
             if sure[side] >= 0.25:
                 longest = max(longest, reach)
         return float(sure[0]), float(sure[1]), longest

@@ -71,6 +71,8 @@ _SLIP = (0.96, 0.015, 0.001)
 _NEVER_SURE = 0.03
 """The network may take a rib for something else, or something else for a rib, as often as this."""
 _CONTRADICTED = 0.02
+_NO_RIBS_ABOVE_SACRUM = 3
+"""The fewest that anybody has: four lumbar vertebrae, the uppermost with ribs."""
 _MOST_BELOW_L3 = 3
 """L4, L5 and at most L6."""
 _RIBS_EXPECTED = 7
@@ -128,9 +130,11 @@ def _lowest_ribs(chain: SpineChain) -> Iterator[tuple[int | None, float]]:
     """Each vertebra as the lowest that bears ribs, with its probability; `None`: no ribs are seen.
 
     Ribs come in a row: below the lowest there is none, above it every vertebra has them. One that stands
-    alone is a transverse process taken for a rib.
+    alone, or right above the sacrum, is a transverse process taken for a rib.
     """
     bears = [min(max(v.bears_ribs, _NEVER_SURE), 1 - _NEVER_SURE) for v in chain.vertebrae]
+    if chain.sacrum >= 0.5:
+        bears[:_NO_RIBS_ABOVE_SACRUM] = [_NEVER_SURE] * len(bears[:_NO_RIBS_ABOVE_SACRUM])
     whole = [v.whole for v in chain.vertebrae]
     chances: dict[int | None, float] = {}
     for lowest in range(len(bears) + 1):

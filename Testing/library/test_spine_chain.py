@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from SarcopeniaAssessLib.spine_chain import read_chain
+from SarcopeniaAssessLib.spine_chain import cut_into_vertebrae, read_chain
+from SarcopeniaAssessLib.spine_course import SpineCourse
 from SarcopeniaAssessLib.spine_unet import SpineClass
 from Testing.library.spine_cases import PITCH_MM, class_map
 
@@ -104,17 +105,19 @@ def test_the_longer_of_two_ribs_is_told():
     assert cut.vertebrae[6].rib_mm == pytest.approx(true.vertebrae[6].rib_mm)
 
 
-def test_a_stump_is_as_likely_a_transverse_process():
+@pytest.mark.parametrize(("planes", "least", "most"), [(3, 0.0, 0.3), (5, 0.9, 1.0)])
+def test_a_stump_is_a_transverse_process_unless_it_is_thick(planes, least, most):
+    """384 mm³ of root, and 640, that reach no farther than 13 mm."""
     probability, grid, middles = class_map()
     for kind in (SpineClass.RIB, SpineClass.RIB_ROOT):
         probability[kind] = 0
     k = round(float(grid.index_of(middles[4])[2]))
     for side in (1, -1):
         i = round(float(grid.index_of(middles[4] + [side * 30.0, 0, 0])[0]))
-        probability[SpineClass.RIB_ROOT, i, 15:17, k - 1 : k + 2] = 1  # 384 mm³
+        probability[SpineClass.RIB_ROOT, i, 15:17, k - planes // 2 : k + planes // 2 + 1] = 1
     chain = read_chain(probability, grid)
     assert chain is not None
-    assert 0.3 < chain.vertebrae[4].bears_ribs < 0.6
+    assert least <= chain.vertebrae[4].bears_ribs <= most
 
 
 def test_a_few_voxels_are_no_sacrum():
@@ -145,3 +148,43 @@ def test_a_crest_is_the_mean_of_both_wings_and_none_where_the_scan_ends():
     beyond = read_chain(higher, grid)
     assert beyond is not None
     assert beyond.crest is None
+
+
+@pytest.mark.parametrize(("shown", "vertebrae"), [(0.5, 6), (0.1, 5)])
+def test_a_vertebra_cut_off_at_the_top_shows_its_ribs(shown, vertebrae):
+    """The sixth bears ribs in its lower half; of it the scan shows 18 mm or 4 mm."""
+    probability, grid, _ = class_map()
+    for kind in (SpineClass.RIB, SpineClass.RIB_ROOT):
+        probability[kind] = np.roll(probability[kind], -3, axis=2)
+    chain = read_chain(probability[..., : round((80 + (5 + shown) * PITCH_MM) / 4)], grid)
+    assert chain is not None
+    assert len(chain.vertebrae) == vertebrae
+    assert [v.whole for v in chain.vertebrae[:5]] == [True] * 5
+    if vertebrae == 6:
+        assert not chain.vertebrae[5].whole
+        assert chain.vertebrae[5].bears_ribs > 0.95
+
+
+def course_with_discs(seen: dict[int, float], length: int) -> SpineCourse:
+    """A straight course: by place, how clearly a disc of 8 mm is seen there; bodies between."""
+    along = np.arange(length)
+    disc = np.max(
+        [sure * np.exp(-0.5 * ((along - place) / 3.0) ** 2) for place, sure in seen.items()], axis=0
+    )
+    disc[along > max(seen) + 4] = 0
+    body = np.where((along > min(seen)) & (along < max(seen)), 1 - disc, 0.0)
+    points = np.stack([0 * along, 0 * along, along], axis=1).astype(float)
+    up = np.tile([0.0, 0.0, 1.0], (length, 1))
+    return SpineCourse(points, up, 0.95 * body, disc, 0 * disc, np.ones(length, bool))
+
+
+def test_a_disc_that_is_not_seen_does_not_shrink_all_vertebrae_above_it():
+    """34, 33, 34, 24 mm; two of 30 and 29 with no disc seen between, not three of 20; 27 and 26 mm."""
+    seen = {54: 0.8, 88: 0.8, 121: 0.8, 155: 0.8, 179: 0.7, 198: 0.2, 218: 0.15, 238: 0.7, 257: 0.3}
+    cuts = cut_into_vertebrae(course_with_discs(seen, 290))
+    assert [cut for cut in cuts if 190 < cut < 230] == pytest.approx([209], abs=3)
+
+
+def test_a_crushed_vertebra_is_one_all_the_same():
+    cuts = cut_into_vertebrae(course_with_discs(dict.fromkeys([54, 88, 122, 140, 173, 205], 0.85), 250))
+    assert cuts == pytest.approx([54, 88, 122, 140, 173, 205], abs=2)

@@ -128,3 +128,20 @@ def test_no_more_than_three_vertebrae_lie_below_l3():
     count = count_l3(chain(8, sacrum=0.0, crest=6.0))
     assert count is not None
     assert sum(p for place, p in count.probability.items() if place > 3) < 0.001
+
+
+def test_two_thick_processes_above_the_sacrum_are_no_row_of_ribs():
+    """Of four lumbar vertebrae the lower two look as if they bore ribs, and so does T12, the last seen."""
+    thick = count_l3(chain(5, ribs={0: 10.0, 1: 10.0, 4: 89.0}, crest=0.85))
+    assert thick is not None
+    assert "4 vertebrae without ribs above the sacrum" in thick.reason
+    assert thick.best == 1
+    without = count_l3(chain(5, ribs={4: 89.0}, crest=0.85))
+    assert without is not None
+    assert thick.probability[1] == pytest.approx(without.probability[1])
+
+
+def test_ribs_of_a_scan_that_shows_no_sacrum_may_begin_at_its_lowest_vertebra():
+    count = count_l3(chain(4, ribs=ribs_from(0, 4), sacrum=0.0, crest=None))
+    assert count is not None
+    assert count.best == -3
