@@ -17,7 +17,7 @@ from SarcopeniaTraining.checkpoints import Checkpoints, claim_folder
 from SarcopeniaTraining.finetuning import Surroundings, Training, train
 from SarcopeniaTraining.networks import exportable
 from SarcopeniaTraining.phantom.slabs import OUTLINE, SlabPlan, SlabStore, slab_store
-from SarcopeniaTraining.presets import DrawnPhantoms, FinetunePreset
+from SarcopeniaTraining.presets import FinetunePreset
 from SarcopeniaTraining.samples import DrawnSlabs, Samples
 from SarcopeniaTraining.schedule import Schedule
 
@@ -99,8 +99,8 @@ def finetune(
         raise InputError(f"preset {preset.name} draws no phantoms", "give a cohort, or a preset with `drawn`")
     training = Training.start(preset, device=device)  # a start that is not there is told before the drawing
     claim_folder(out, preset.to_mapping())
-    train_store = slab_store(_plan(preset, drawn, drawn.train_seeds), cache / "train", jobs=jobs)
-    held_out = slab_store(_plan(preset, drawn, drawn.validation_seeds), cache / "validation", jobs=jobs)
+    train_store = slab_store(slab_plan(preset, drawn.train_seeds), cache / "train", jobs=jobs)
+    held_out = slab_store(slab_plan(preset, drawn.validation_seeds), cache / "validation", jobs=jobs)
     samples = Samples(DrawnSlabs(train_store), preset.patch, training.seed)
     around = Surroundings(out, SlabValidation(held_out), tell)
     return train(training, samples, Schedule.of(preset, drawn.samples_per_epoch), around)
@@ -122,8 +122,10 @@ def trained(preset: FinetunePreset, folder: Path) -> Training:
     return training
 
 
-def _plan(preset: FinetunePreset, drawn: DrawnPhantoms, seeds: tuple[int, int]) -> SlabPlan:
-    return SlabPlan(seeds[0], seeds[1], drawn.slab_shape, preset.slab)
+def slab_plan(preset: FinetunePreset, seeds: tuple[int, int]) -> SlabPlan:
+    """The slabs of a preset that draws phantoms: from the first seed on, so many."""
+    assert preset.drawn is not None
+    return SlabPlan(seeds[0], seeds[1], preset.drawn.slab_shape, preset.slab)
 
 
 def export(training: Training, out: Path) -> ModelEntry:

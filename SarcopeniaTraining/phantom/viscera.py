@@ -38,15 +38,18 @@ def cavity(person: Person, ring: RingCoordinates, wall: Wall) -> Cavity:
     depth = ring.depth - np.maximum(inner, rectus) - fat * thin * np.float32(0.6) - np.float32(0.7)
     # Beside the psoas the cavity reaches further back, to the quadratus and the ribs.
     behind = ring.y - person.spine_y(ring.z) + 10 + 40 * np.clip(np.abs(ring.x) / 50 - 0.9, 0, 1)
-    # In two of five nothing but its shape tells the wall from an organ that lies against it.
-    alike = np.random.default_rng([person.seed, 13]).random() < 0.4
     level = person.muscle_hu
     return Cavity(
         np.minimum(depth, behind),
-        (level - ALIKE_HU, level + ALIKE_HU) if alike else ORGAN_HU[person.phase],
+        (level - ALIKE_HU, level + ALIKE_HU) if organs_are_alike(person.seed) else ORGAN_HU[person.phase],
         float(rng.uniform(*VESSEL_HU[person.phase])),
         float(rng.uniform(0, 25)),
     )
+
+
+def organs_are_alike(seed: int) -> bool:
+    """Whether nothing but its shape tells the wall from an organ that lies against it, as in two of five."""
+    return bool(np.random.default_rng([seed, 13]).random() < 0.4)
 
 
 def paint_viscera(person: Person, canvas: Canvas, ring: RingCoordinates, wall: Wall) -> None:
