@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -10,24 +9,26 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def python_with(folder: Path, name: str, before: str = "", preamble: str = "") -> Path:
+def python_with(
+    folder: Path, files: dict[str, str] | None = None, before: str = "", arguments: str = ""
+) -> Path:
     """An interpreter that is this one in other circumstances, as an executable file.
 
     Parameters
     ----------
-    before:
-        Shell commands before it starts.
-    preamble:
-        Python code that it runs before anything else.
+    files:
+        Modules that it finds before all others, by name.
+    before, arguments:
+        Shell commands before it starts, and what it is given before its own arguments and redirections.
     """
-    script = folder / name
-    run = ""
-    if preamble:
-        site = folder / f"{name}-site"
-        site.mkdir()
-        (site / "sitecustomize.py").write_text(preamble)
-        run = f'export PYTHONPATH="{site}:$PYTHONPATH"\n'
-    script.write_text(f'#!/bin/sh\n{before}\n{run}exec "{sys.executable}" "$@"\n')
+    shadows = folder / "shadows"
+    for name, text in (files or {}).items():
+        path = shadows / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    shown = f'export PYTHONPATH="{shadows}:$PYTHONPATH"' if files else ""
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\n{shown}\n{before}\nexec "{sys.executable}" {arguments} "$@"\n')
     script.chmod(0o755)
     return script
 
@@ -52,18 +53,3 @@ def gone(pid: int, guard_s: float = 20.0) -> bool:
     while family(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not family(pid)
-
-
-def workers() -> set[int]:
-    """Numbers of the workers that this process has started and that run."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if parent == os.getpid() and b"SarcopeniaAssessLib\0worker" in command:
-                found.add(int(entry.name))
-    return found

@@ -1,7 +1,7 @@
 """The warm worker, `python -m SarcopeniaAssessLib worker`: a process that keeps the model between clicks.
 
 It reads requests from standard input and answers on standard output (`worker_protocol`); whatever libraries
-print goes to standard error. It ends with its input, with its parent, and after idling.
+print goes to standard error. It ends with its input, which its parent's end closes, and after idling.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib import __version__, worker_lines
+from SarcopeniaAssessLib.worker_process import end_own_group
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.assessment import Drawing
@@ -212,7 +213,8 @@ def serve(folder: Path | None = None, idle_s: float = IDLE_S) -> int:
     Parameters
     ----------
     folder:
-        The exchange folder, removed by the worker where its parent was killed before it could.
+        The exchange folder of a parent that has put this process into a group of its own. Where that parent
+        is killed, the worker removes the folder and ends the group.
     idle_s:
         Seconds without a request after which the worker ends.
 
@@ -220,10 +222,6 @@ def serve(folder: Path | None = None, idle_s: float = IDLE_S) -> int:
     -------
     The exit status: 0.
     """
-    from SarcopeniaAssessLib.worker_process import end_with_parent
-
-    if sys.platform != "win32":
-        end_with_parent()
     channel = _Channel()
     requests: queue.Queue[bytes] = queue.Queue()
     threading.Thread(target=_listen, args=(requests, folder), daemon=True).start()
@@ -274,4 +272,5 @@ def _listen(requests: queue.Queue[bytes], folder: Path | None) -> None:
         from SarcopeniaAssessLib.worker_files import remove_folder
 
         remove_folder(folder)
+        end_own_group()
     os._exit(0)

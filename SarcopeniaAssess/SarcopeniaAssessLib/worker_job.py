@@ -6,6 +6,7 @@ main one lets it, so lines are fetched when somebody asks what has happened.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,7 @@ class Job:
         self._events: list[Event] = [Progress(0.0, "Handing over the CT")]
         self._since = _Since()
         self._hu: HuFile | None = None
+        self._answer: Path | None = None
         try:
             if (volume := _volume(request)) is not None:
                 self._hu = worker.hu_file(volume)
@@ -136,9 +138,9 @@ class Job:
     def cancel(self) -> None:
         """End the job, and its process with everything that it has started, within 2 s."""
         if not self._is_over:
+            self._worker.end_child()
             self._end()
             self._events = []
-            self._worker.end_child()
 
     def result(self, timeout_s: float | None = None) -> Any:
         """Wait for the answer.
@@ -189,8 +191,8 @@ class Job:
             self._lose(WorkerError(problem, "remove the other one, or install the extension again"))
             return
         hu = None if self._hu is None else self._hu.path
-        answer = self._worker.folder() / f"answer-{self._number}.npz"
-        self._child.say({**request_to_wire(self.request, hu, answer), "id": self._number})
+        self._answer = self._worker.folder() / f"answer-{self._number}.npz"
+        self._child.say({**request_to_wire(self.request, hu, self._answer), "id": self._number})
         self._is_sent, self._since = True, _Since()
 
     def _note(self, words: dict[str, Any]) -> None:
@@ -249,7 +251,10 @@ class Job:
         self._end(Failed(error))
 
     def _end(self, outcome: Finished | Failed | None = None) -> None:
-        """Over; `None`: cancelled."""
+        """Over; `None`: cancelled. Whatever the child has written of its answer is of no more use."""
+        if self._answer is not None:
+            with contextlib.suppress(OSError):
+                self._answer.unlink(missing_ok=True)
         self._outcome, self._is_over, self._worker.is_busy = outcome, True, False
         if outcome is not None:
             self._events.append(outcome)
@@ -286,9 +291,7 @@ class _Since:
 
 def _result(request: Request, words: dict[str, Any]) -> Any:
     if isinstance(request, DrawRequest):
-        drawing = drawing_from_wire(words, request.question)
-        Path(words["arrays"]).unlink(missing_ok=True)
-        return drawing
+        return drawing_from_wire(words, request.question)
     if isinstance(request, LevelRequest):
         return level_from_wire(words["level"])
     return {name: value for name, value in words.items() if name not in ("is", "id")}

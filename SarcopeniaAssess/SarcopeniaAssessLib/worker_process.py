@@ -39,6 +39,13 @@ def own_group() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
+def end_own_group() -> None:
+    """End this process, which was started with `own_group`, and all of its group."""
+    if sys.platform != "win32":
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
 def end_tree(process: subprocess.Popen[bytes]) -> None:
     """End a process of `own_group`, frozen or not, and all that it has started; returns within 2 s."""
     if sys.platform == "win32":

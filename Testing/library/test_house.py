@@ -44,8 +44,7 @@ TESTED_ELSEWHERE = {
     "stored_image": ("test_itk_formats", "what the readers of single files share"),
     "unet_network": ("test_unet", "one network in two files"),
     "worker": ("test_worker_client", "the child is met as its program meets it"),
-    "worker_child": ("test_worker_client", "the child is met as its program meets it"),
-    "worker_job": ("test_worker_client", "a job is met as its program meets it"),
+    "worker_job": ("test_worker_child", "what a job makes of its process's fate"),
     "worker_lines": ("test_worker_protocol", "lines are what requests and answers are made of"),
 }
 """Library files without a test file of their own name: which file tests them, and why there."""

@@ -1,15 +1,26 @@
 """The warm worker as its program meets it: real processes that draw, are killed, frozen and starved."""
 
-from dataclasses import asdict
+import json
+import os
+import resource
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from SarcopeniaAssessLib.assessment import GivenFacts, ask, assess, conclude
+from SarcopeniaAssessLib.errors import DeviceError, LevelError, MaskError, ModelError, Offer, WorkerError
+from SarcopeniaAssessLib.model_file import read_entry
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaAssessLib.worker_client import (
     DrawRequest,
+    Failed,
     Finished,
+    HelloRequest,
+    LevelRequest,
     LocalWorker,
     Progress,
     WarmWorker,
@@ -22,8 +33,16 @@ GUARD_S = 120.0
 
 
 @pytest.fixture(scope="module")
-def model_file(tmp_path_factory):
-    return write_model(tmp_path_factory.mktemp("model") / "everything.safetensors")
+def folder(tmp_path_factory):
+    """A place whose name no plain letters write: of the models, and of the worker's files."""
+    made = tmp_path_factory.mktemp("worker") / "Größe 患者"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def model_file(folder):
+    return write_model(folder / "alles-ü.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +56,30 @@ def question(volume):
 
 
 @pytest.fixture(scope="module")
-def warm():
-    """One worker for all tests that leave it as they found it."""
-    with WarmWorker() as worker:
+def warm(folder, model_file):
+    """One worker for all tests; its registry has a model whose weights were altered."""
+    shutil.copy(model_file, folder / "altered.safetensors")
+    entry = replace(read_entry(model_file), name="altered", file="altered.safetensors", sha256="0" * 64)
+    (folder / "Models.json").write_text(json.dumps({"models": [entry.to_mapping()]}))
+    with WarmWorker(environment=os.environ | {"SARCOPENIA_MODELS": str(folder)}, within=folder) as worker:
         yield worker
+
+
+@contextmanager
+def starved(pid, limit, amount):
+    """A running process that is given no more of something than so much."""
+    before = resource.prlimit(pid, limit)
+    resource.prlimit(pid, limit, (amount, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, limit, before)
+
+
+def kilobytes(pid, name):
+    """A line of what the kernel says of a process's memory."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def without_chance(record):
@@ -88,3 +127,117 @@ def test_the_process_and_its_model_are_kept_between_clicks(warm, question, model
     assert fractions == sorted(fractions)
     assert warm.pid == pid
     assert sorted(warm.folder().glob("*.npy")) == folder
+
+
+def still_draws(worker, question, model_file, pid):
+    """The same process answers the next click."""
+    drawing = worker.submit(DrawRequest(question, model_file, "cpu")).result(GUARD_S)
+    np.testing.assert_array_equal(drawing.mask, muscle()[:, :, LEVEL] == 1)
+    assert worker.pid == pid
+    assert sorted(path.suffix for path in worker.folder().iterdir()) == [".log", ".npy"]
+
+
+def test_want_of_memory_is_told_and_the_worker_goes_on(warm, question, model_file):
+    warm.submit(DrawRequest(question, model_file, "cpu")).result(GUARD_S)
+    pid = warm.pid
+    wide = CtVolume.from_array(np.tile(ct(), (8, 10, 1)), affine())
+    wanted = DrawRequest(ask(wide, GivenFacts(), l3="slice:3"), model_file, "cpu")
+    job = warm.submit(wanted)
+    with (
+        starved(pid, resource.RLIMIT_AS, (kilobytes(pid, "VmSize") + 4096) * 1024),
+        pytest.raises(WorkerError, match="The memory of this computer does not suffice") as told,
+    ):
+        job.result(GUARD_S)
+    assert told.value.offer == Offer.AGAIN
+    assert warm.submit(wanted).result(GUARD_S).mask.any(), "with memory it can be drawn"
+    still_draws(warm, question, model_file, pid)
+
+
+def test_a_full_disk_is_told_and_the_worker_goes_on(warm, question, model_file):
+    warm.submit(DrawRequest(question, model_file, "cpu")).result(GUARD_S)
+    pid = warm.pid
+    with (
+        starved(pid, resource.RLIMIT_FSIZE, 4096),
+        pytest.raises(WorkerError, match="disk of the temporary folder is full"),
+    ):
+        warm.submit(DrawRequest(question, model_file, "cpu")).result(GUARD_S)
+    still_draws(warm, question, model_file, pid)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "words"),
+    [
+        ({"model": "altered"}, ModelError, "the weights have the sha256"),
+        ({"model": "nowhere"}, ModelError, "there is no model 'nowhere'"),
+        ({"model": Path("nowhere.safetensors")}, ModelError, "nowhere.safetensors"),
+        ({"device": "cuda:7"}, DeviceError, "device cuda:7 was asked for"),
+        ({"device": "abacus"}, DeviceError, "there is no device 'abacus'"),
+    ],
+    ids=str,
+)
+def test_the_librarys_errors_are_raised_here_as_there(warm, question, model_file, changes, kind, words):
+    warm.submit(DrawRequest(question, model_file, "cpu")).result(GUARD_S)
+    pid = warm.pid
+    with pytest.raises(kind, match=words):
+        warm.submit(replace(DrawRequest(question, model_file, "cpu"), **changes)).result(GUARD_S)
+    still_draws(warm, question, model_file, pid)
+
+
+def test_a_slice_without_muscle_is_told(warm, model_file):
+    empty = CtVolume.from_array(np.where(ct() == 50, -100, ct()).astype(np.int16), affine())
+    question = ask(empty, GivenFacts(), l3="slice:3")
+    for worker in (warm, LocalWorker()):
+        with pytest.raises(MaskError, match="finds no muscle"):
+            draw_in_worker(question, worker, model_file, "cpu")
+
+
+def test_another_ct_is_handed_over_and_the_first_forgotten(warm, question, model_file):
+    moved = np.roll(ct(), 2, axis=0)
+    other = ask(CtVolume.from_array(moved, affine()), GivenFacts(), l3="slice:3")
+    np.testing.assert_array_equal(draw_in_worker(other, warm, model_file, "cpu").mask, moved[:, :, 3] == 50)
+    assert len(list(warm.folder().glob("*.npy"))) == 1
+    still_draws(warm, question, model_file, warm.pid)
+
+
+def test_weights_written_anew_are_read_anew(warm, question, folder):
+    path = write_model(folder / "changing.safetensors")
+    before = draw_in_worker(question, warm, path, "cpu").model.entry
+    write_model(path, version="2")
+    after = draw_in_worker(question, warm, path, "cpu").model.entry
+    assert (before.version, after.version) == ("1", "2")
+    assert before.sha256 != after.sha256
+
+
+def test_the_worker_says_what_it_is(warm):
+    said = warm.submit(HelloRequest()).result(GUARD_S)
+    here = LocalWorker().submit(HelloRequest()).result()
+    assert said["devices"][0]["name"] == "cpu"
+    assert said["auto"] in {device["name"] for device in said["devices"]} | {"cuda"}
+    assert {name: said[name] for name in ("library", "python", "torch")} == {
+        name: here[name] for name in ("library", "python", "torch")
+    }
+
+
+def test_l3_that_is_not_found_is_told_there_as_here(warm, volume):
+    told = []
+    for worker in (warm, LocalWorker()):
+        with pytest.raises(LevelError) as error:
+            worker.submit(LevelRequest(volume)).result()
+        told.append(str(error.value))
+    assert told[0] == told[1]
+
+
+def test_the_fallback_tells_that_it_begins_and_then_the_outcome(question, model_file):
+    job = LocalWorker().submit(DrawRequest(question, model_file, "cpu"))
+    assert [type(event) for event in job.poll()] == [Progress]
+    assert not job.is_over
+    assert [type(event) for event in job.poll()] == [Finished]
+    assert job.is_over
+    assert job.poll() == []
+    refused = LocalWorker().submit(DrawRequest(question, "nowhere"))
+    assert [type(event) for event in refused.poll() + refused.poll()] == [Progress, Failed]
+    cancelled = LocalWorker().submit(DrawRequest(question, model_file))
+    cancelled.cancel()
+    assert cancelled.poll() == []
+    with pytest.raises(WorkerError, match="cancelled"):
+        cancelled.result()

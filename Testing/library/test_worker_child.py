@@ -1,0 +1,343 @@
+"""A worker's process that is cancelled, killed, frozen, left or broken: one sentence, and nothing stays.
+
+The processes are real. Their torch is a file that waits for as long as a test wants it to be at work, and
+then says that it is not installed, so that a process costs a third of a second.
+"""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from SarcopeniaAssessLib.assessment import GivenFacts, ask
+from SarcopeniaAssessLib.errors import Offer, WorkerError
+from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaAssessLib.worker_client import DrawRequest, Failed, Limits, Progress, WarmWorker
+from SarcopeniaAssessLib.worker_files import PREFIX
+from Testing.library.small_case import LEVEL, affine, ct
+from Testing.worker_machine import ROOT, family, gone, python_with
+
+GUARD_S = 120.0
+"""Against a test that hangs; nothing is timed."""
+WAITING_TORCH = """
+import pathlib, subprocess, time
+busy = pathlib.Path(__file__).with_name("busy")
+if busy.exists():
+    subprocess.Popen(["sleep", "600"])
+while busy.exists():
+    time.sleep(0.02)
+raise ModuleNotFoundError("No module named 'torch'", name="torch")
+"""
+
+
+@pytest.fixture(scope="module")
+def question():
+    return ask(CtVolume.from_array(ct(), affine()), GivenFacts(), l3=f"slice:{LEVEL}")
+
+
+@pytest.fixture
+def request_(question):
+    return DrawRequest(question, "unet-slab-2", "cpu")
+
+
+@pytest.fixture
+def busy(tmp_path):
+    """A file: while it is there, a process of `worker` is at work, with a process of its own."""
+    path = tmp_path / "shadows" / "busy"
+    path.parent.mkdir()
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def worker(tmp_path, busy):
+    made = WarmWorker(python_with(tmp_path, {"torch.py": WAITING_TORCH}), within=tmp_path)
+    yield made
+    made.close()
+    assert list(tmp_path.glob(f"{PREFIX}*")) == []
+
+
+def until(job, text):
+    """Poll a job until it tells of something."""
+    deadline = time.monotonic() + GUARD_S
+    events = []
+    while time.monotonic() < deadline:
+        events += job.poll()
+        assert not [event for event in events if isinstance(event, Failed)]
+        if [event for event in events if isinstance(event, Progress) and text in event.text]:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"never told of {text}")
+
+
+def at_work(worker, request):
+    """A job in a process that has started another; and the number of its session."""
+    job = worker.submit(request)
+    until(job, "Loading torch")
+    deadline = time.monotonic() + GUARD_S
+    while len(family(worker.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(family(worker.pid)) == 2
+    return job, worker.pid
+
+
+def assert_usable(worker, request, busy):
+    """The next click is answered by a process that is not busy."""
+    busy.unlink()
+    with pytest.raises(WorkerError, match="torch is not installed in this Python") as told:
+        worker.submit(request).result(GUARD_S)
+    assert told.value.offer == Offer.INSTALL
+    assert worker.pid is not None
+
+
+def test_cancel_ends_the_process_and_what_it_has_started(worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    job.cancel()
+    assert gone(pid)
+    assert worker.pid is None
+    assert job.is_over
+    assert job.poll() == []
+    with pytest.raises(WorkerError, match="cancelled"):
+        job.result(GUARD_S)
+    assert [path.suffix for path in worker.folder().iterdir()] == [".npy"]
+    assert_usable(worker, request_, busy)
+
+
+def test_cancel_ends_what_is_frozen(worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    os.kill(pid, signal.SIGSTOP)
+    job.cancel()
+    assert gone(pid)
+    assert_usable(worker, request_, busy)
+
+
+def test_a_cancelled_job_that_is_over_harms_no_other(worker, request_, busy):
+    first, _ = at_work(worker, request_)
+    busy.unlink()
+    with pytest.raises(WorkerError):
+        first.result(GUARD_S)
+    pid = worker.pid
+    first.cancel()
+    assert worker.pid == pid
+
+
+def test_a_killed_process_is_told_as_want_of_memory(worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerError, match="most likely for want of memory") as told:
+        job.result(GUARD_S)
+    assert told.value.offer == Offer.AGAIN
+    assert gone(pid), "what it had started is ended too"
+    assert_usable(worker, request_, busy)
+
+
+def test_a_crashed_process_is_told_with_its_signal(worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    os.kill(pid, signal.SIGSEGV)
+    with pytest.raises(WorkerError, match="ended by signal 11"):
+        job.result(GUARD_S)
+    assert gone(pid)
+
+
+def test_a_frozen_process_is_ended_and_told(worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    os.kill(pid, signal.SIGSTOP)
+    worker.limits = Limits(silence_s=0.5)
+    with pytest.raises(WorkerError, match=r"has not been heard for \d+ s and was ended") as told:
+        job.result(GUARD_S)
+    assert told.value.offer == Offer.AGAIN
+    assert gone(pid)
+    worker.limits = Limits()
+    assert_usable(worker, request_, busy)
+
+
+def test_a_process_that_lives_tells_so(worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    job._since.silent_s = 30.0
+    deadline = time.monotonic() + GUARD_S
+    while job._since.silent_s >= 30.0 and time.monotonic() < deadline:
+        assert [event for event in job.poll() if isinstance(event, Failed)] == []
+        time.sleep(0.02)
+    assert job._since.silent_s < 30.0
+    assert worker.pid == pid
+
+
+def test_a_process_that_does_not_come_on_is_ended(worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    worker.limits = Limits(stuck_s=0.5)
+    with pytest.raises(WorkerError, match="has made no progress"):
+        job.result(GUARD_S)
+    assert gone(pid)
+
+
+def test_one_job_at_a_time_and_a_dropped_one_is_ended(worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    with pytest.raises(WorkerError, match="One job is under way"):
+        worker.submit(request_)
+    del job
+    gc.collect()
+    busy.unlink()
+    with pytest.raises(WorkerError, match="torch is not installed"):
+        worker.submit(request_).result(GUARD_S)
+    assert gone(pid)
+
+
+def test_waiting_has_an_end_and_the_job_goes_on(worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    with pytest.raises(TimeoutError, match="no answer within"):
+        job.result(0.1)
+    assert not job.is_over
+    assert worker.pid == pid
+
+
+def test_closing_ends_the_process_and_removes_every_file(tmp_path, worker, request_, busy):
+    job, pid = at_work(worker, request_)
+    folder = worker.folder()
+    worker.close()
+    assert gone(pid)
+    assert not folder.exists()
+    assert job.is_over
+    assert_usable(worker, request_, busy)
+
+
+def test_an_idle_process_ends_and_the_next_click_starts_another(tmp_path, worker, request_, busy):
+    busy.unlink()
+    worker.limits = Limits(idle_s=0.2)
+    with pytest.raises(WorkerError):
+        worker.submit(request_).result(GUARD_S)
+    pid = worker._held.child.process.pid
+    deadline = time.monotonic() + GUARD_S
+    while worker.pid is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert worker.pid is None
+    assert worker._held.child.status == 0
+    assert gone(pid)
+    with pytest.raises(WorkerError, match="torch is not installed"):
+        worker.submit(request_).result(GUARD_S)
+
+
+def test_a_click_just_when_an_idle_process_ends_is_answered(worker, request_, busy):
+    busy.unlink()
+    worker.limits = Limits(idle_s=0.3)
+    for _ in range(3):
+        with pytest.raises(WorkerError, match="torch is not installed"):
+            worker.submit(request_).result(GUARD_S)
+        pid = worker.pid
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.4)
+        job = worker.submit(request_)
+        job.poll()
+        os.kill(pid, signal.SIGCONT)
+        with pytest.raises(WorkerError, match="torch is not installed"):
+            job.result(GUARD_S)
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from SarcopeniaAssessLib.assessment import GivenFacts, ask
+from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaAssessLib.worker_client import DrawRequest, WarmWorker
+from Testing.library.small_case import affine, ct
+worker = WarmWorker(sys.argv[2], within=Path(sys.argv[3]))
+question = ask(CtVolume.from_array(ct(), affine()), GivenFacts(), l3="slice:3")
+job = worker.submit(DrawRequest(question, "unet-slab-2", "cpu"))
+while not [event for event in job.poll() if "Loading torch" in event.text]:
+    time.sleep(0.01)
+print(worker.pid, flush=True)
+"""
+
+
+@pytest.mark.parametrize("end", ["killed", "exits", "raises"])
+def test_the_process_and_its_files_do_not_outlive_the_program(tmp_path, busy, end):
+    python = python_with(tmp_path, {"torch.py": WAITING_TORCH})
+    last = {"killed": "time.sleep(600)", "exits": "", "raises": "raise SystemExit(1)"}[end]
+    program = subprocess.Popen(
+        [sys.executable, "-c", PARENT + last, ROOT, python, tmp_path], stdout=subprocess.PIPE, text=True
+    )
+    pid = int(program.stdout.readline())
+    if end == "killed":
+        assert list(tmp_path.glob(f"{PREFIX}*"))
+        program.kill()
+    program.wait(GUARD_S)
+    assert gone(pid)
+    assert list(tmp_path.glob(f"{PREFIX}*")) == []
+
+
+def failure(python, request, tmp_path):
+    """Why a request fails in another Python; no process and no file stays."""
+    with WarmWorker(python, within=tmp_path) as worker:
+        job = worker.submit(request)
+        with pytest.raises(WorkerError) as told:
+            job.result(GUARD_S)
+        pid = worker.pid
+    assert pid is None or gone(pid)
+    assert list(tmp_path.glob(f"{PREFIX}*")) == []
+    assert "\n" not in str(told.value)
+    return told.value
+
+
+def test_a_python_that_is_not_there(tmp_path, request_):
+    error = failure(tmp_path / "PythonSlicer", request_, tmp_path)
+    assert "cannot be started (No such file or directory)" in error.problem
+    assert error.offer == Offer.HERE
+
+
+def test_a_launcher_that_passes_no_input_on(tmp_path, request_):
+    error = failure(python_with(tmp_path, before="exec < /dev/null"), request_, tmp_path)
+    assert "passes no input on" in error.problem
+    assert error.offer == Offer.HERE
+
+
+def test_a_python_that_does_not_find_the_library(tmp_path, request_):
+    python = python_with(tmp_path, before="unset PYTHONPATH", arguments="-S")
+    error = failure(python, request_, tmp_path)
+    assert "does not find this extension's library" in error.problem
+    assert "No module named SarcopeniaAssessLib" in error.details
+
+
+def test_a_broken_numpy(tmp_path, request_):
+    broken = "raise ImportError('numpy._core.multiarray failed to import')"
+    error = failure(python_with(tmp_path, {"numpy/__init__.py": broken}), request_, tmp_path)
+    assert "numpy is broken" in error.problem
+    assert error.offer == Offer.INSTALL
+
+
+def test_a_torch_whose_parts_are_missing(tmp_path, request_):
+    broken = "raise ImportError('libcudart.so.12: cannot open shared object file: No such file or directory')"
+    error = failure(python_with(tmp_path, {"torch/__init__.py": broken}), request_, tmp_path)
+    assert "a part of it cannot be loaded" in error.problem
+
+
+def test_the_library_in_another_version(tmp_path, request_, monkeypatch):
+    from SarcopeniaAssessLib import worker_lines
+
+    monkeypatch.setattr(worker_lines, "PROTOCOL", worker_lines.PROTOCOL + 1)
+    assert "in another version" in failure(sys.executable, request_, tmp_path).problem
+
+
+def test_a_library_that_prints_does_not_disturb_the_lines(tmp_path, request_):
+    noisy = "import os\nprint('{}', flush=True)\nos.write(1, b'not json\\n')\nimport missing_part"
+    error = failure(python_with(tmp_path, {"torch.py": noisy}), request_, tmp_path)
+    assert error.problem == "The package missing_part is not installed"
+
+
+def test_a_temporary_folder_that_is_not_there(tmp_path, request_):
+    with WarmWorker(within=tmp_path / "nowhere") as worker:
+        job = worker.submit(request_)
+        with pytest.raises(WorkerError, match="cannot be started"):
+            job.result(GUARD_S)
+
+
+def test_the_folder_that_it_runs_in_and_a_users_packages_are_not_imported(tmp_path, request_, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('a file of the folder was imported')")
+    monkeypatch.chdir(tmp_path)
+    python = python_with(
+        tmp_path, {"torch.py": "import site\nraise OSError(f'user {site.ENABLE_USER_SITE}')"}
+    )
+    assert "user False" in failure(python, request_, tmp_path).problem
