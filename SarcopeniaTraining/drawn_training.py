@@ -16,7 +16,7 @@ from SarcopeniaAssessLib.preprocessing import SlabPreset
 from SarcopeniaTraining.checkpoints import Checkpoints, claim_folder
 from SarcopeniaTraining.finetuning import Surroundings, Training, train
 from SarcopeniaTraining.networks import exportable
-from SarcopeniaTraining.phantom.slabs import OUTLINE, SlabPlan, SlabStore, slab_store
+from SarcopeniaTraining.phantom.slabs import GENERATOR, OUTLINE, SlabPlan, SlabStore, slab_store
 from SarcopeniaTraining.presets import FinetunePreset
 from SarcopeniaTraining.samples import DrawnSlabs, Samples
 from SarcopeniaTraining.schedule import Schedule
@@ -145,6 +145,7 @@ def export(training: Training, out: Path) -> ModelEntry:
             "steps": training.step,
             "minutes": round(training.seconds / 60),
             "start_from": preset.start_from,
+            "phantom_generator": GENERATOR,
             "phantom_seeds": f"{seeds[0]}…{sum(seeds) - 1}",
             **_first_stage(preset),
         },

@@ -18,6 +18,7 @@ from SarcopeniaAssessLib.models import load_model
 from SarcopeniaTraining.checkpoints import CHECKPOINT
 from SarcopeniaTraining.drawn_training import SlabValidation, export, finetune, muscle_window, trained
 from SarcopeniaTraining.finetuning import LOG, Training
+from SarcopeniaTraining.phantom import slabs
 from SarcopeniaTraining.phantom.slabs import FULL_SCALE, OUTLINE, RIM, SlabStore
 from SarcopeniaTraining.presets import DrawnPhantoms, load_preset, preset_from
 
@@ -146,6 +147,9 @@ def test_an_exported_model_loads_with_its_entry_and_the_averaged_weights(whole_r
     model = load_model(out / entry.file)
     assert "no patient data" in model.entry.trained_on
     assert model.entry.preprocessing == TINY.slab.to_mapping()
+    assert model.entry.training["phantom_generator"] == slabs.GENERATOR
+    first, count = TINY.drawn.train_seeds
+    assert model.entry.training["phantom_seeds"] == f"{first}…{first + count - 1}"
     name, tensor = next(iter(training.average.module.state_dict().items()))
     assert np.allclose(model.network.state_dict()[name], tensor, atol=2e-3)
 
