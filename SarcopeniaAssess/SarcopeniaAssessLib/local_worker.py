@@ -81,5 +81,5 @@ class LocalJob:
         return self._bench.hello(_untold)
 
 
-def _untold(fraction: float, text: str) -> None:
+def _untold(fraction: float, text: str, device: str | None = None) -> None:
     """Nobody listens while this process is at work."""

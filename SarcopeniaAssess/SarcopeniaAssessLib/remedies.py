@@ -244,6 +244,31 @@ def offered(error: SarcopeniaError, device: str | None = None) -> Offer | None:
     return Offer.CPU if isinstance(error, DeviceError) and device != "cpu" else None
 
 
+_IN_THE_WINDOW = (
+    (r"choose --device cpu( or auto)?", "choose the CPU under Model and device"),
+    (
+        r"(give|give the level by) --l3 (auto, )?slice:K.*?labels:FILE(\[=V\])?",
+        "set the level with its slider",
+    ),
+    (r"if it lies at L3 give --l3 slice:0", "set the level with its slider, if it lies at L3"),
+    (r"look which is L3 and give it as --l3 slice:K", "look which is L3 and set the level there"),
+    (r"give --(age|height|weight)\b", r"give the \1"),
+    (r"name a model or a \.safetensors file with --model", "choose a model under Model and device"),
+    (
+        r"leave out --model, or name one that .* shows as drawing muscle",
+        "choose another under Model and device",
+    ),
+    (r"leave out --untiled", "show it the slice in windows"),
+)
+
+
+def for_the_window(text: str) -> str:
+    """A problem, remedy or finding that names options of the command, in the words of the panel."""
+    for pattern, words in _IN_THE_WINDOW:
+        text = re.sub(pattern, words, text)
+    return text
+
+
 def _on_gpu(device: str | None) -> bool:
     return device is not None and device not in ("cpu", "auto")
 

@@ -11,10 +11,9 @@ import platform
 import queue
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from SarcopeniaAssessLib import __version__, worker_lines
 from SarcopeniaAssessLib.worker_process import end_own_group
@@ -28,8 +27,12 @@ if TYPE_CHECKING:
 IDLE_S = 600.0
 ALIVE_EVERY_S = 0.5
 
-Tell = Callable[[float, str], None]
-"""Takes the fraction done, 0…1, and what is going on, in words."""
+
+class Tell(Protocol):
+    """Takes the fraction done, 0…1, what is going on, in words, and the device once it is chosen."""
+
+    def __call__(self, fraction: float, text: str, device: str | None = None) -> None:
+        """Tell it to whoever listens."""
 
 
 class Bench:
@@ -45,6 +48,7 @@ class Bench:
         from SarcopeniaAssessLib.errors import DeviceError
 
         model, device = self._model(request, tell)
+        tell(0.35, "Cutting out the slices", device)
         question = request.question
         expected = _calls_expected(question, model)
         counting = replace(model, network=_Counting(model.network, expected, tell))
@@ -98,7 +102,7 @@ class Bench:
             tell(0.05, "Loading torch")
             _import_torch()
             device = choose_device(request.device)
-            tell(0.3, "Loading the model")
+            tell(0.3, "Loading the model", device)
             model = load_model(request.model, device)
             self._loaded = (untiled(model) if request.untiled else model), device
             self._key = key
@@ -241,8 +245,10 @@ def serve(folder: Path | None = None, idle_s: float = IDLE_S) -> int:
 
 
 def _answer(bench: Bench, wire: dict[str, Any], channel: _Channel) -> dict[str, Any]:
-    def tell(fraction: float, text: str) -> None:
-        channel.say(**{"is": "progress", "id": wire["id"], "fraction": fraction, "text": text})
+    def tell(fraction: float, text: str, device: str | None = None) -> None:
+        channel.say(
+            **{"is": "progress", "id": wire["id"], "fraction": fraction, "text": text, "device": device}
+        )
 
     try:
         from SarcopeniaAssessLib import worker_protocol as protocol

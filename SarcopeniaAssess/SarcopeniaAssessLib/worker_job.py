@@ -113,6 +113,7 @@ class Job:
         self._since = _Since()
         self._hu: HuFile | None = None
         self._answer: Path | None = None
+        self._device = request.device if isinstance(request, DrawRequest) else None
         try:
             if (volume := _volume(request)) is not None:
                 self._hu = worker.hu_file(volume)
@@ -203,6 +204,7 @@ class Job:
         if words["is"] == "progress":
             self._since.advanced()
             self._events.append(Progress(float(words["fraction"]), str(words["text"])))
+            self._device = words["device"] or self._device
         elif words["is"] == "error":
             told = worker_lines.error_from_wire(words)
             error = (
@@ -258,10 +260,6 @@ class Job:
         self._outcome, self._is_over, self._worker.is_busy = outcome, True, False
         if outcome is not None:
             self._events.append(outcome)
-
-    @property
-    def _device(self) -> str | None:
-        return self.request.device if isinstance(self.request, DrawRequest) else None
 
     @property
     def _untiled(self) -> bool:

@@ -8,7 +8,15 @@ from importlib import import_module
 from Testing.benchmarks.children import NotMeasuredError
 from Testing.benchmarks.tables import machine, show
 
-ALL = ("help_speed", "mask_speed", "whole_command", "peak_memory", "smit_speed", "l3_speed")
+ALL = (
+    "help_speed",
+    "mask_speed",
+    "whole_command",
+    "peak_memory",
+    "smit_speed",
+    "l3_speed",
+    "worker_speed",
+)
 
 
 def main(names: list[str]) -> int:

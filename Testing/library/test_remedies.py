@@ -1,11 +1,25 @@
 """Failures in the words of torch, numpy, the system and pip, as they were seen, become one sentence each."""
 
+import ast
 import errno
+import re
+from pathlib import Path
 
 import pytest
 
+from SarcopeniaAssessLib import level
 from SarcopeniaAssessLib.errors import DeviceError, ModelError, Offer, WorkerError
-from SarcopeniaAssessLib.remedies import death, explained, explained_text, hang, not_started, offered, stuck
+from SarcopeniaAssessLib.remedies import (
+    death,
+    explained,
+    explained_text,
+    for_the_window,
+    hang,
+    not_started,
+    offered,
+    stuck,
+)
+from SarcopeniaAssessLib.spine import BY_HAND
 from SarcopeniaAssessLib.worker_lines import NO_INPUT, RemoteFault
 
 SEEN = {
@@ -230,6 +244,40 @@ def test_silence_and_standstill_are_told_apart():
     assert "has not been heard for 61 s" in hang(61, "", device="cpu").problem
     assert "no progress for 20 min" in stuck(1200, "", device="cuda").problem
     assert stuck(1200, "", device="cuda").offer == Offer.CPU
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("choose --device cpu or auto", "choose the CPU under Model and device"),
+        (level.WAYS, "set the level with its slider"),
+        (
+            f"give a scan that shows L3, or {BY_HAND}",
+            "give a scan that shows L3, or set the level with its slider",
+        ),
+        ("look which is L3 and give it as --l3 slice:K.", "look which is L3 and set the level there."),
+        ("is no age and was ignored; give --age.", "is no age and was ignored; give the age."),
+        ("check the level and the CT", "check the level and the CT"),
+    ],
+)
+def test_the_window_has_its_own_words_for_options_of_the_command(text, words):
+    assert for_the_window(text) == words
+
+
+def test_no_option_of_the_command_is_left_in_what_drawing_may_say():
+    """Every sentence of the rooms that the module reaches, as their sources have it."""
+    rooms = ("models", "segmentation", "level_choice", "spine", "spine_grid", "dicom_facts")
+    library = Path(level.__file__).parent
+    texts = [
+        node.value
+        for room in rooms
+        for node in ast.walk(ast.parse((library / f"{room}.py").read_text()))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.search(r"--[a-z]", node.value)
+    ]
+    assert len(texts) > 8
+    assert [text for text in texts if "--" in for_the_window(text)] == []
 
 
 def test_the_cpu_is_offered_where_a_device_failed():
