@@ -122,8 +122,8 @@ class ReviewedResult:
 
     @property
     def is_kept(self) -> bool:
-        """Whether another Assess must leave it alone: somebody edited or accepted it."""
-        return self.is_edited or self.state is ReviewState.ACCEPTED
+        """Whether another Assess must leave it alone: somebody drew, edited or accepted it."""
+        return self.drawing.model is None or self.is_edited or self.state is ReviewState.ACCEPTED
 
     def with_mask(self, mask: NDArray[Any]) -> ReviewedResult:
         """The result after an edit; itself if nothing changed.
@@ -159,6 +159,25 @@ class ReviewedResult:
             f"{' and '.join(changed) or 'the source of the sex'} changed",
             question=replace(self.question, volume=volume),
             drawing=replace(self.drawing, alternatives=_for_height(self.drawing, patient.height_m)),
+        )
+
+    def at_level(self, question: Question, drawing: Drawing) -> ReviewedResult:
+        """The result after its level was set anew, with what a person has marked there.
+
+        Raises
+        ------
+        MaskError
+            Nothing is marked there.
+        """
+        if not drawing.mask.any():
+            raise MaskError("Nothing is marked at that level", "assess it there, or draw the muscle first")
+        made = conclude(question, drawing)
+        return self._changed(
+            "the level was set anew",
+            question=question,
+            drawing=drawing,
+            assessed=made.record,
+            mask=drawing.mask,
         )
 
     def accept(self, decision: Decision) -> ReviewedResult:
