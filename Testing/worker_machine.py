@@ -47,6 +47,11 @@ def family(pid: int) -> set[int]:
     return found
 
 
+def parent(pid: int) -> int:
+    """Number of the process that started one."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
 def gone(pid: int, guard_s: float = 20.0) -> bool:
     """Whether every process of a session ends; waits for it."""
     deadline = time.monotonic() + guard_s

@@ -19,7 +19,7 @@ from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaAssessLib.worker_client import DrawRequest, Failed, Limits, Progress, WarmWorker
 from SarcopeniaAssessLib.worker_files import PREFIX
 from Testing.library.small_case import LEVEL, affine, ct
-from Testing.worker_machine import ROOT, family, gone, python_with
+from Testing.worker_machine import ROOT, family, gone, parent, python_with
 
 GUARD_S = 120.0
 """Against a test that hangs; nothing is timed."""
@@ -112,7 +112,6 @@ def test_cancel_ends_what_is_frozen(worker, request_, busy):
     os.kill(pid, signal.SIGSTOP)
     job.cancel()
     assert gone(pid)
-    assert_usable(worker, request_, busy)
 
 
 def test_a_cancelled_job_that_is_over_harms_no_other(worker, request_, busy):
@@ -223,7 +222,7 @@ def test_an_idle_process_ends_and_the_next_click_starts_another(tmp_path, worker
 def test_a_click_just_when_an_idle_process_ends_is_answered(worker, request_, busy):
     busy.unlink()
     worker.limits = Limits(idle_s=0.3)
-    for _ in range(3):
+    for _ in range(2):
         with pytest.raises(WorkerError, match="torch is not installed"):
             worker.submit(request_).result(GUARD_S)
         pid = worker.pid
@@ -267,6 +266,60 @@ def test_the_process_and_its_files_do_not_outlive_the_program(tmp_path, busy, en
     program.wait(GUARD_S)
     assert gone(pid)
     assert list(tmp_path.glob(f"{PREFIX}*")) == []
+
+
+LAUNCHER = """
+import subprocess, sys
+status = subprocess.call([sys.executable, *sys.argv[1:]])
+if status < 0:
+    print("error: [python-real] exit abnormally - Report the problem.", file=sys.stderr)
+    raise SystemExit(1)
+raise SystemExit(status)
+"""
+
+
+@pytest.fixture
+def launched(tmp_path, busy):
+    """A worker whose Python is a launcher of another, as Slicer's is."""
+    (tmp_path / "launcher.py").write_text(LAUNCHER)
+    python = python_with(tmp_path, {"torch.py": WAITING_TORCH}, arguments=f'"{tmp_path / "launcher.py"}"')
+    with WarmWorker(python, within=tmp_path) as made:
+        yield made
+    assert list(tmp_path.glob(f"{PREFIX}*")) == []
+
+
+def launched_at_work(worker, request):
+    """As `at_work`; and the number of the launched process."""
+    job = worker.submit(request)
+    until(job, "Loading torch")
+    deadline = time.monotonic() + GUARD_S
+    while len(family(worker.pid)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (python,) = [number for number in family(worker.pid) if parent(number) == worker.pid]
+    return job, worker.pid, python
+
+
+def test_cancel_ends_a_launcher_and_what_it_has_launched(launched, request_, busy):
+    job, pid, _ = launched_at_work(launched, request_)
+    job.cancel()
+    assert gone(pid)
+    assert_usable(launched, request_, busy)
+
+
+def test_a_launched_process_that_is_killed_is_told_as_want_of_memory(launched, request_, busy):
+    job, pid, python = launched_at_work(launched, request_)
+    os.kill(python, signal.SIGKILL)
+    with pytest.raises(WorkerError, match="most likely for want of memory"):
+        job.result(GUARD_S)
+    assert gone(pid)
+
+
+def test_a_launcher_that_is_killed_leaves_nothing(launched, request_, busy):
+    job, pid, _ = launched_at_work(launched, request_)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(WorkerError):
+        job.result(GUARD_S)
+    assert gone(pid)
 
 
 def failure(python, request, tmp_path):
