@@ -120,10 +120,14 @@ class HuFile:
 
 
 def hu_key(volume: CtVolume) -> tuple[Any, ...] | None:
-    """What the voxels of a CT are known by; `None` if its checksum is not known."""
+    """What the voxels of a CT are known by, in their order; `None` if its checksum is not known.
+
+    One CT may be stored in several orders: by its file, and by a program that has turned its axes.
+    """
     if not volume.input.sha256:
         return None
-    return volume.input.format, volume.input.sha256, volume.shape, volume.source.dtype.str
+    stored = (volume.shape, volume.source.dtype.str, volume.axes.order, volume.axes.flipped)
+    return (volume.input.format, volume.input.sha256, *stored)
 
 
 def native_array(volume: CtVolume) -> NDArray[Any]:

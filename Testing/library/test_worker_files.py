@@ -23,6 +23,7 @@ from SarcopeniaAssessLib.worker_files import (
     remove_folder,
     write_array,
 )
+from Testing.library.ct_files import STORAGES, store
 from Testing.library.small_case import affine, ct
 from Testing.worker_machine import ROOT
 
@@ -115,6 +116,18 @@ def test_a_file_is_kept_while_the_ct_is_the_same(tmp_path):
     assert not file.holds(CtVolume.from_array(ct().astype(np.float32), affine()))
     file.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("order", "flips"), STORAGES[1::9], ids=str)
+def test_the_same_ct_in_another_order_is_another_file(tmp_path, order, flips):
+    facts = InputFacts("nifti", "ab" * 32)
+    file = HuFile(tmp_path / "hu.npy", CtVolume.from_array(ct(), affine(), input=facts))
+    assert file.wait(60)
+    turned, ras = store(ct(), affine(), order, flips)
+    assert not file.holds(CtVolume.from_array(turned, ras, input=facts))
+    nearly = affine() + 1e-9
+    nearly[3] = affine()[3]
+    assert file.holds(CtVolume.from_array(ct(), nearly, input=facts)), "the place crosses with each request"
 
 
 def test_a_ct_of_unknown_checksum_is_never_taken_for_another(tmp_path):
