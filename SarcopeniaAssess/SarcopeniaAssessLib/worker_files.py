@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 PREFIX = "sarcopenia-worker-"
 _LEFT_FOR_S = 60.0
-_PIECE = 1 << 24
+_PIECE = 1 << 30
+"""Written in one call of the system: between calls the thread would wait for its program's main one."""
 
 
 class ExchangeFolder:

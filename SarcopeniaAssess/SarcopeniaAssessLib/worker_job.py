@@ -109,7 +109,7 @@ class Job:
         self._worker, self._number = worker, number
         self._outcome: Finished | Failed | None = None
         self._is_over = self._is_sent = self._is_heard = self._is_retried = False
-        self._events: list[Event] = [Progress(0.0, "Handing over the CT")]
+        self._events: list[Event] = [Progress(0.0, "Asking the worker")]
         self._since = _Since()
         self._hu: HuFile | None = None
         self._answer: Path | None = None
@@ -117,6 +117,7 @@ class Job:
         try:
             if (volume := _volume(request)) is not None:
                 self._hu = worker.hu_file(volume)
+                self._hu.wait(_LET_THREADS_RUN_S)
             self._child = worker.child()
         except OSError as error:
             self._fail(remedies.not_started(error))

@@ -26,6 +26,7 @@ from SarcopeniaAssessLib.worker_client import (
     WarmWorker,
     draw_in_worker,
 )
+from SarcopeniaTraining.spine_scans.drawing import draw_spine_scan
 from Testing.library.small_case import LEVEL, affine, ct, muscle, write_model
 
 GUARD_S = 120.0
@@ -225,6 +226,22 @@ def test_l3_that_is_not_found_is_told_there_as_here(warm, volume):
             worker.submit(LevelRequest(volume)).result()
         told.append(str(error.value))
     assert told[0] == told[1]
+
+
+def test_l3_and_its_alternative_are_found_there_as_here(warm):
+    """Both clicks of the module, with the bundled networks, on a scan whose vertebrae cannot be counted."""
+    phantom = draw_spine_scan(3_000_003)
+    z = phantom.ras_from_ijk[2, 3] + 4.0 * np.arange(phantom.hu.shape[2]) - phantom.bodies_mm["L3"][2]
+    inside = np.flatnonzero((z >= -72) & (z <= 70))
+    place = phantom.ras_from_ijk.copy()
+    place[2, 3] += 4.0 * inside[0]
+    short = CtVolume.from_array(phantom.hu[:, :, inside[0] : inside[-1] + 1], place)
+    level = warm.submit(LevelRequest(short)).result(GUARD_S)
+    facts = GivenFacts("female", 50, 1.63)
+    made = conclude(question := ask(short, facts, l3=level), draw_in_worker(question, warm)).record
+    expected = assess(short, sex="female", age_years=50, height_m=1.63).record
+    assert len(expected["l3"]["candidates"]) == 2
+    assert without_chance(made) == without_chance(expected)
 
 
 def test_the_fallback_tells_that_it_begins_and_then_the_outcome(question, model_file):
