@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,6 +74,23 @@ def add_volume(
     node = slicer.mrmlScene.AddNewNodeByClass(kind, name)
     slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(native.transpose(2, 1, 0)))
     node.SetIJKToRASMatrix(matrix_of(affine))
+    return node
+
+
+def load_volume(path: Path) -> Any:
+    """A file loaded as Slicer loads it."""
+    node = slicer.modules.volumes.logic().AddArchetypeVolume(str(path), path.name.split(".")[0])
+    assert node is not None
+    return node
+
+
+def load_dicom(files: Sequence[Path]) -> Any:
+    """DICOM files loaded as Slicer's DICOM plugin loads them; their order does not matter."""
+    listed = vtk.vtkStringArray()
+    for file in files:
+        listed.InsertNextValue(str(file))
+    node = slicer.modules.volumes.logic().AddArchetypeScalarVolume(str(files[0]), "Abdomen", 0, listed)
+    assert node is not None
     return node
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,10 +216,11 @@ def _read_facts(told: Mapping[str, str]) -> PatientFacts:
         return PatientFacts()
     from pydicom import Dataset
 
+    from SarcopeniaAssessLib.dicom_attributes import quiet_pydicom
+
     header = Dataset()
-    for name, text in told.items():
-        try:
-            setattr(header, name, text)
-        except (ValueError, TypeError):
-            continue
-    return patient_facts(header)[0]
+    with quiet_pydicom():
+        for name, text in told.items():
+            with suppress(ValueError, TypeError):
+                setattr(header, name, text)
+        return patient_facts(header)[0]

@@ -1,0 +1,185 @@
+"""The files behind a node: their hash, header and geometry, where they are what the node shows; else not."""
+
+import hashlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import slicer
+
+from SarcopeniaAssessLib.ct_io import open_ct
+from SarcopeniaAssessLib.patient import PatientFacts, Sex
+from SarcopeniaAssessLib.slicer_bridge.nodes import ct_of
+from SarcopeniaAssessLib.slicer_bridge.sources import facts_of, known_of, source_of
+from Testing.library import ct_files, small_case
+from Testing.slicer.mrml_cases import (
+    OBLIQUE,
+    STORAGES,
+    add_transform,
+    add_volume,
+    load_dicom,
+    load_volume,
+    stored,
+    turned,
+)
+
+pytestmark = pytest.mark.usefixtures("slicer_scene")
+FACTS = {"PatientSex": "F", "PatientAge": "061Y", "PatientSize": "1.62", "PatientWeight": "70"}
+HERS = PatientFacts(Sex.FEMALE, "dicom", 61.0, 1.62, 70.0)
+
+
+def known(node):
+    return known_of(ct_of(node), source_of(node))
+
+
+def assert_same_ct(mine, other):
+    """What a record says of a CT, and every voxel, are the same."""
+    assert mine.input == other.input
+    assert mine.shape == other.shape
+    np.testing.assert_array_equal(mine.ras_from_ijk, other.ras_from_ijk)
+    assert mine.patient == other.patient
+    assert mine.findings == other.findings
+    np.testing.assert_array_equal(mine.slab(0, mine.slice_count), other.slab(0, other.slice_count))
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nii", "ct.nrrd", "ct.mha"])
+def test_a_loaded_file_is_known_by_its_hash(tmp_path, name, storage):
+    native, ras = stored(small_case.ct(), OBLIQUE @ small_case.affine(), storage)
+    write = ct_files.write_nifti if "nii" in name else ct_files.write_itk
+    path = write(tmp_path / name, native, ras)
+    mine = known(load_volume(path))
+    assert mine.input.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert_same_ct(mine, open_ct(path))
+
+
+def dicom_folder(folder, **attributes):
+    """A series written in an order that is not its slices', with facts of a patient."""
+    hu = small_case.ct()[:, ::-1, :]  # j runs to posterior, as DICOM's rows do
+    ras = small_case.affine()
+    ras[:3, 3] += 63 * ras[:3, 1]
+    ras[:3, 1] *= -1
+    hu, ras = hu[::-1], ras @ np.diag([-1.0, 1.0, 1.0, 1.0])
+    ras[:3, 3] = small_case.affine()[:3, 3] + [89 * 4.0, 63 * 5.0, 0.0]
+    names = [f"image_{(5 * k) % 7}" for k in range(7)]
+    return ct_files.write_dicom(folder, hu, ras, names, **{**FACTS, **attributes})
+
+
+def test_a_dicom_series_is_known_with_its_header(tmp_path):
+    files = dicom_folder(tmp_path, KVP=100)
+    for order in (files, files[::-1]):
+        mine = known(load_dicom(order))
+        assert mine.patient == HERS
+        assert mine.input.kvp == 100
+        assert_same_ct(mine, open_ct(tmp_path))
+        np.testing.assert_array_equal(mine.slab(0, 7), small_case.ct())
+
+
+def test_another_series_in_the_folder_does_no_harm(tmp_path):
+    files = dicom_folder(tmp_path / "a")
+    dicom_folder(tmp_path / "b", SeriesInstanceUID="1.2.826.0.1.1.5")
+    for n, file in enumerate((tmp_path / "b").iterdir()):
+        file.rename(tmp_path / "a" / f"other_{n}")
+    mine = known(load_dicom(files))
+    assert_same_ct(mine, open_ct(tmp_path / "a", series="1.2.826.0.1.1.4"))
+
+
+@pytest.mark.parametrize("turn", [turned(8.0, 2), turned(-5.0, 0)])
+def test_a_parent_transform_moves_the_files_geometry_too(tmp_path, turn):
+    path = ct_files.write_nifti(tmp_path / "ct.nii.gz", small_case.ct(), small_case.affine())
+    node = load_volume(path)
+    node.SetAndObserveTransformNodeID(add_transform(turn).GetID())
+    mine = known(node)
+    np.testing.assert_allclose(mine.ras_from_ijk, turn @ small_case.affine(), atol=1e-5)
+    assert mine.input.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    node.HardenTransform()
+    assert known(node).input.format == "memory", "the node's geometry is no file's any more"
+
+
+def test_changed_voxels_are_no_files(tmp_path):
+    path = ct_files.write_nifti(tmp_path / "ct.nii.gz", small_case.ct(), small_case.affine())
+    node = load_volume(path)
+    slicer.util.arrayFromVolume(node)[0, 0, 0] = -900
+    slicer.util.arrayFromVolumeModified(node)
+    assert source_of(node).files == ()
+    changed = known(node)
+    assert changed.input.format == "memory"
+    slicer.util.arrayFromVolume(node)[0, 0, 0] = -1000
+    assert known(node).input.sha256 != changed.input.sha256, "a hash of the voxels"
+
+
+def test_a_file_that_has_become_another_is_not_believed(tmp_path):
+    path = ct_files.write_nifti(tmp_path / "ct.nii.gz", small_case.ct(), small_case.affine())
+    node = load_volume(path)
+    ct_files.write_nifti(path, small_case.ct()[::-1].copy(), small_case.affine())
+    assert known(node).input.format == "memory"
+    path.write_bytes(b"damaged")
+    assert known(node).input.format == "memory"
+    path.unlink()
+    assert source_of(node).files == ()
+
+
+def test_a_volume_made_here_has_no_files():
+    node = add_volume()
+    assert source_of(node).files == ()
+    made = known(node)
+    assert made.input.format == "memory"
+    assert len(made.input.sha256) == 64
+    assert made.patient == PatientFacts()
+
+
+class Database:
+    """What `slicer.dicomDatabase` answers, of files of a folder."""
+
+    def __init__(self, files):
+        from pydicom import dcmread
+
+        self._headers = {dcmread(file).SOPInstanceUID: (file, dcmread(file)) for file in files}
+
+    def instanceValue(self, uid, tag):
+        group, element = (int(part, 16) for part in tag.split(","))
+        found = self._headers[uid][1].get((group, element)) if uid in self._headers else None
+        return "" if found is None else str(found.value)
+
+    def fileForInstance(self, uid):
+        return str(self._headers[uid][0]) if uid in self._headers else ""
+
+
+def test_a_dicom_database_tells_files_and_facts(tmp_path, monkeypatch):
+    files = dicom_folder(tmp_path)
+    loaded = load_dicom(files)
+    node = add_volume(name="like the DICOM plugin's, without storage")
+    node.SetAndObserveImageData(loaded.GetImageData())
+    node.CopyOrientation(loaded)
+    monkeypatch.setattr(slicer, "dicomDatabase", Database(files), raising=False)
+    from pydicom import dcmread
+
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(dcmread(file).SOPInstanceUID for file in files))
+    assert facts_of(node) == HERS
+    assert_same_ct(known(node), open_ct(tmp_path))
+    monkeypatch.setattr(slicer, "dicomDatabase", SimpleNamespace(
+        instanceValue=lambda uid, tag: "", fileForInstance=lambda uid: ""
+    ))  # fmt: skip
+    assert facts_of(node) == PatientFacts()
+    assert source_of(node).files == ()
+
+
+def test_facts_without_a_database():
+    node = add_volume()
+    for name, value in FACTS.items():
+        node.SetAttribute(f"DICOM.{name}", value)
+    assert facts_of(node) == HERS
+    node.SetAttribute("DICOM.PatientSize", "162")  # cm: wrong by the standard, not repaired
+    node.SetAttribute("DICOM.PatientAge", "old")
+    assert facts_of(node) == PatientFacts(Sex.FEMALE, "dicom", None, None, 70.0)
+
+
+def test_facts_of_the_patient_above_in_the_subject_hierarchy():
+    node = add_volume()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Patient")
+    hierarchy.CreateItem(hierarchy.CreateStudyItem(patient, "Study"), node)
+    hierarchy.SetItemAttribute(patient, "DICOM.PatientSex", "M")
+    assert facts_of(node) == PatientFacts(Sex.MALE, "dicom")
+    node.SetAttribute("DICOM.PatientSex", "O")
+    assert facts_of(node) == PatientFacts(), "what the node itself says comes first"
