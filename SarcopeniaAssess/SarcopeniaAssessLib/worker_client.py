@@ -158,7 +158,13 @@ class WarmWorker:
         return held.child
 
     def folder(self) -> Path:
-        """The exchange folder, made when first needed; errors as `ExchangeFolder`."""
+        """The exchange folder, made when first needed, and anew where the system has tidied it away.
+
+        Errors as `ExchangeFolder`.
+        """
+        if self._held.folder is not None and not self._held.folder.path.is_dir():
+            self._held.folder.remove()
+            self._held.folder = None
         if self._held.folder is None:
             self._held.folder = ExchangeFolder(self._within)
         return self._held.folder.path

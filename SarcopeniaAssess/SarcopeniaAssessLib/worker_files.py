@@ -100,8 +100,10 @@ class HuFile:
         return not self._thread.is_alive()
 
     def holds(self, volume: CtVolume) -> bool:
-        """Whether it is the file of this CT; never of one whose checksum is not known."""
-        return self.error is None and self.key is not None and self.key == hu_key(volume)
+        """Whether it is the file of this CT, and still there; never of one whose checksum is not known."""
+        if self.error is not None or self.key is None or self.key != hu_key(volume):
+            return False
+        return self._thread.is_alive() or self.path.is_file()
 
     def remove(self) -> None:
         """Remove the file, once it is written."""

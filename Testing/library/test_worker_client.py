@@ -200,6 +200,17 @@ def test_another_ct_is_handed_over_and_the_first_forgotten(warm, question, model
     still_draws(warm, question, model_file, warm.pid)
 
 
+def test_files_that_the_system_tidies_away_are_written_again(warm, question, model_file):
+    warm.submit(DrawRequest(question, model_file, "cpu")).result(GUARD_S)
+    pid = warm.pid
+    for file in warm.folder().glob("*.npy"):
+        file.unlink()
+    still_draws(warm, question, model_file, pid)
+    shutil.rmtree(warm.folder())
+    drawing = warm.submit(DrawRequest(question, model_file, "cpu")).result(GUARD_S)
+    np.testing.assert_array_equal(drawing.mask, muscle()[:, :, LEVEL] == 1)
+
+
 def test_weights_written_anew_are_read_anew(warm, question, folder):
     path = write_model(folder / "changing.safetensors")
     before = draw_in_worker(question, warm, path, "cpu").model.entry
