@@ -56,7 +56,7 @@ $(VENV)/runtime: $(VENV)/inputs
 
 $(VENV)/all: $(VENV)/inputs
 	@echo "Installing every extra into $(VENV) (a few minutes and 3.5 GB, once) ..."
-	@$(PIP) -e ".[dicom,training,classification,cluster,dev]"
+	@$(PIP) -e ".[dicom,training,classification,cluster,slicer,dev]"
 	@touch $(VENV)/runtime $@
 
 $(VENV)/inputs: FORCE | $(VENV)/place

@@ -1,7 +1,6 @@
 """The host's scene behaves as Slicer's: volumes, segmentations, saved scenes, errors that are told."""
 
 import numpy as np
-import pytest
 import vtk
 
 from Testing.slicer.host.mrml import MrmlHost
@@ -79,12 +78,14 @@ def test_an_error_of_mrml_is_heard():
         host.close()
 
 
-def test_closing_takes_the_scene_away(slicer_scene, mrml_host):
+def test_a_later_host_is_gone_with_its_scene():
     import slicer
 
-    assert slicer.mrmlScene is mrml_host.scene
-    other = MrmlHost()
-    other.close()
-    with pytest.raises(AttributeError):
-        slicer.mrmlScene  # noqa: B018
-    slicer.mrmlScene, slicer.modules = mrml_host.scene, slicer_scene  # as the fixture found it
+    first = MrmlHost()
+    first.close()
+    second = MrmlHost()
+    assert slicer.mrmlScene is second.scene
+    assert slicer.modules.volumes.logic().GetMRMLScene() is second.scene
+    second.close()
+    assert not hasattr(slicer, "mrmlScene")
+    assert not hasattr(slicer, "modules")
