@@ -10,7 +10,8 @@ import numpy as np
 import slicer
 import vtk
 
-from SarcopeniaAssessLib.slicer_bridge.nodes import matrix_of
+from SarcopeniaAssessLib.slicer_bridge.nodes import ct_of, matrix_of, read_mask, write_mask
+from SarcopeniaAssessLib.slicer_bridge.result_nodes import segment_of
 from Testing.library import small_case
 
 STORAGES = {
@@ -120,6 +121,16 @@ def voxels(segmentation_node: Any, segment_id: str, volume_node: Any) -> np.ndar
     """A segment on the whole grid of a volume, (i, j, k), as Slicer itself exports it."""
     array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation_node, segment_id, volume_node)
     return array.transpose(2, 1, 0)
+
+
+def edit(segmentation_node: Any, volume_node: Any, k: int = small_case.LEVEL) -> np.ndarray[Any, Any]:
+    """Erase 20 pixels, 4 cm², of muscle on a slice, as any effect does; the (I, J) mask then."""
+    ct = ct_of(volume_node)
+    segment_id = segment_of(segmentation_node)
+    mask = read_mask(segmentation_node, segment_id, ct, k)
+    mask[25:30, 12:16] = False
+    write_mask(segmentation_node, segment_id, volume_node, mask, k)
+    return mask
 
 
 def nodes_in_scene() -> list[str]:

@@ -26,7 +26,7 @@ MUSCLE_COLOUR = (192 / 255, 104 / 255, 88 / 255)
 """Of Slicer's terminology for muscle."""
 MUSCLE_TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
-    "~SCT^85756007^Tissue~SCT^71616004^Muscle~^^~Anatomic codes - DICOM master list~^^~^^"
+    "~SCT^85756007^Tissue~SCT^127954009^Skeletal muscle~^^~Anatomic codes - DICOM master list~^^~^^"
 )
 _RIGID = 1e-3
 
