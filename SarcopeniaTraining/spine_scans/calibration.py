@@ -29,7 +29,7 @@ from SarcopeniaTraining.spine_scans.drawing import VOXEL_MM, SpineScan, draw_spi
 
 CALIBRATION_SEED = 2_000_000
 PHANTOMS = 240
-_EDGES = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.995, 1.0001)
+_EDGES = (0.0, 0.8, 0.9, 0.95, 0.98, 0.995, 1.0001)
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,17 @@ def weighed(network: Any, seed: int) -> Weighed | None:
 
 
 def knots(results: Sequence[Weighed]) -> list[list[float]]:
-    """Pairs of probability and fraction right, both rising; a bin counts as if it had two more, one wrong.
+    """Pairs of probability and fraction right, rising from (0, 0); a bin counts two more, one of them wrong.
 
     The rule of succession keeps a small bin without a fault from promising certainty.
     """
-    pairs: list[list[float]] = []
+    pairs: list[list[float]] = [[0.0, 0.0]]
     for low, high in pairwise(_EDGES):
         inside = [r for r in results if low <= r.probability < high]
         if not inside:
             continue
         right = (sum(r.right for r in inside) + 1) / (len(inside) + 2)
-        best = max(pairs[-1][1], right) if pairs else right
+        best = max(pairs[-1][1], right)
         pairs.append([round(float(np.mean([r.probability for r in inside])), 4), round(best, 4)])
     return pairs
 

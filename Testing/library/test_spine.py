@@ -159,14 +159,14 @@ def entry():
 
 
 def test_two_candidates_where_the_counts_do_not_agree():
-    found = conclude_count(chain(8, ribs={4: 60.0, 5: 130.0, 6: 165.0, 7: 170.0}), entry())
+    found = conclude_count(chain(8, ribs={4: 70.0, 5: 140.0, 6: 165.0, 7: 170.0}), entry())
     assert len(found.candidates) == 2
     assert {c.point_mm[2] for c in found.candidates} == {1.5 * PITCH_MM, 2.5 * PITCH_MM}
     names = [c.vertebra for c in found.candidates]
     assert names[0] == "L3"
     assert names[1] in ("L2", "L4")
     assert found.candidates[0].confidence < 0.8
-    count = count_l3(chain(8, ribs={4: 60.0, 5: 130.0, 6: 165.0, 7: 170.0}))
+    count = count_l3(chain(8, ribs={4: 70.0, 5: 140.0, 6: 165.0, 7: 170.0}))
     assert count is not None
     first, second = list(count.probability.values())[:2]
     measured = calibrated(first, entry().scores[CALIBRATION])

@@ -145,3 +145,13 @@ def test_ribs_of_a_scan_that_shows_no_sacrum_may_begin_at_its_lowest_vertebra():
     count = count_l3(chain(4, ribs=ribs_from(0, 4), sacrum=0.0, crest=None))
     assert count is not None
     assert count.best == -3
+
+
+@pytest.mark.parametrize(("lowest_mm", "next_mm", "place"), [(116.0, 163.0, 3), (165.0, 170.0, 2)])
+def test_six_without_ribs_are_told_apart_by_how_far_the_lowest_ribs_reach(lowest_mm, next_mm, place):
+    """116 mm is a usual twelfth rib and a very short eleventh; 165 the other way round."""
+    ribs = {6: lowest_mm, 7: next_mm, 8: 170.0}
+    count = count_l3(chain(9, ribs=ribs))
+    assert count is not None
+    assert count.best == place
+    assert count.probability[place] > 0.55

@@ -282,7 +282,7 @@ def test_a_shown_part_holds_l3_and_knows_what_it_lacks(phantom):
 def test_confidence_rises_with_probability_and_never_promises_certainty():
     results = [Weighed(0.7, n % 2 == 0, "normal", False) for n in range(10)]
     results += [Weighed(0.999, True, "normal", False) for _ in range(18)]
-    assert knots(results) == [[0.7, 0.5], [0.999, 0.95]]
+    assert knots(results) == [[0.0, 0.0], [0.7, 0.5], [0.999, 0.95]]
 
 
 def test_what_the_library_finds_is_held_against_the_truth(phantom):
