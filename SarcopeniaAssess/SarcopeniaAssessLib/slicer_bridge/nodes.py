@@ -58,6 +58,8 @@ def voxels_of(volume_node: Any) -> NDArray[Any]:
     """Voxels of a volume node, (i, j, k), a view of Slicer's memory; errors as `ct_of`."""
     if volume_node is None:
         raise InputError("No CT is chosen", "choose one, or load it first")
+    if volume_node.GetScene() is None:
+        raise InputError("The CT is no longer in the scene", "load it again")
     if not volume_node.IsA("vtkMRMLScalarVolumeNode") or volume_node.IsA("vtkMRMLLabelMapVolumeNode"):
         raise InputError("What is chosen is no CT", "choose a scalar volume")
     image = volume_node.GetImageData()
