@@ -165,6 +165,15 @@ def test_a_process_that_lives_tells_so(worker, request_, busy):
     assert worker.pid == pid
 
 
+def test_progress_takes_the_standstill_back(worker, request_, busy):
+    job = worker.submit(request_)
+    while not job._is_sent:
+        job.poll()
+    job._since.stuck_s = 30.0
+    until(job, "Loading torch")
+    assert job._since.stuck_s < 30.0
+
+
 def test_a_process_that_does_not_come_on_is_ended(worker, request_, busy):
     job, pid = at_work(worker, request_)
     worker.limits = Limits(stuck_s=0.5)
@@ -201,6 +210,15 @@ def test_closing_ends_the_process_and_removes_every_file(tmp_path, worker, reque
     assert not folder.exists()
     assert job.is_over
     assert_usable(worker, request_, busy)
+
+
+def test_a_worker_that_is_forgotten_ends_its_process(tmp_path, request_, busy):
+    forgotten = WarmWorker(python_with(tmp_path, {"torch.py": WAITING_TORCH}), within=tmp_path)
+    job, pid = at_work(forgotten, request_)
+    del forgotten, job
+    gc.collect()
+    assert gone(pid)
+    assert list(tmp_path.glob(f"{PREFIX}*")) == []
 
 
 def test_an_idle_process_ends_and_the_next_click_starts_another(tmp_path, worker, request_, busy):
@@ -375,7 +393,7 @@ def test_the_library_in_another_version(tmp_path, request_, monkeypatch):
 
 
 def test_a_library_that_prints_does_not_disturb_the_lines(tmp_path, request_):
-    noisy = "import os\nprint('{}', flush=True)\nos.write(1, b'not json\\n')\nimport missing_part"
+    noisy = "import os\nprint('{}', flush=True)\nos.write(1, b'not json\\nhalf a line')\nimport missing_part"
     error = failure(python_with(tmp_path, {"torch.py": noisy}), request_, tmp_path)
     assert error.problem == "The package missing_part is not installed"
 
