@@ -408,7 +408,5 @@ def test_a_temporary_folder_that_is_not_there(tmp_path, request_):
 def test_the_folder_that_it_runs_in_and_a_users_packages_are_not_imported(tmp_path, request_, monkeypatch):
     (tmp_path / "numpy.py").write_text("raise SystemExit('a file of the folder was imported')")
     monkeypatch.chdir(tmp_path)
-    python = python_with(
-        tmp_path, {"torch.py": "import site\nraise OSError(f'user {site.ENABLE_USER_SITE}')"}
-    )
-    assert "user False" in failure(python, request_, tmp_path).problem
+    told = "import os\nraise OSError(os.environ['PYTHONNOUSERSITE'] * 7)"
+    assert "1111111" in failure(python_with(tmp_path, {"torch.py": told}), request_, tmp_path).problem
