@@ -1,4 +1,7 @@
-"""The warm worker, `python -m SarcopeniaAssessLib worker`: a process that keeps the model between clicks.
+"""The warm worker: a process that keeps the model between clicks.
+
+    python -m SarcopeniaAssessLib worker        the same, where click is installed, as
+    python -m SarcopeniaAssessLib.worker        which needs what drawing needs, and nothing else
 
 It reads requests from standard input and answers on standard output (`worker_protocol`); whatever libraries
 print goes to standard error. It ends with its input, which its parent's end closes, and after idling.
@@ -6,6 +9,7 @@ print goes to standard error. It ends with its input, which its parent's end clo
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import queue
@@ -280,3 +284,16 @@ def _listen(requests: queue.Queue[bytes], folder: Path | None) -> None:
         remove_folder(folder)
         end_own_group()
     os._exit(0)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read options and serve; the exit status."""
+    parser = argparse.ArgumentParser(description="Answer a program's requests on standard input.")
+    parser.add_argument("--folder", type=Path, help="the exchange folder of a program that has made a group")
+    parser.add_argument("--idle", type=float, default=IDLE_S, help="seconds without a request to end after")
+    options = parser.parse_args(arguments)
+    return serve(options.folder, options.idle)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""A child process that runs `python -m SarcopeniaAssessLib worker`, and its pipes, none of which blocks."""
+"""A child process that runs `python -m SarcopeniaAssessLib.worker`, and its pipes, none of which blocks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class WorkerChild:
 
     def __init__(self, python: str, environment: Mapping[str, str], folder: Path, idle_s: float) -> None:
         self._log = folder / _LOG
-        command = [python, "-m", "SarcopeniaAssessLib", "worker"]
+        command = [python, "-m", "SarcopeniaAssessLib.worker"]
         command += ["--folder", str(folder), "--idle", f"{idle_s:g}"]
         errors = private_file(self._log)
         try:
@@ -111,7 +111,9 @@ class WorkerChild:
 def child_environment(base: Mapping[str, str]) -> dict[str, str]:
     """The variables of a child: it finds the library, but neither a user's own packages nor its folder's."""
     path = [str(_LIBRARY), *filter(None, [base.get("PYTHONPATH")])]
+    # torch's threads spin while they wait for each other unless told otherwise (docs/benchmarks.md).
     own = {
+        "OMP_WAIT_POLICY": base.get("OMP_WAIT_POLICY", "PASSIVE"),
         "PYTHONPATH": os.pathsep.join(path),
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",

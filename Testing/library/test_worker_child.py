@@ -18,6 +18,7 @@ from SarcopeniaAssessLib.errors import Offer, WorkerError
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaAssessLib.worker_client import DrawRequest, Failed, Limits, Progress, WarmWorker
 from SarcopeniaAssessLib.worker_files import PREFIX
+from SarcopeniaAssessLib.worker_lines import PROTOCOL, line, message
 from Testing.library.small_case import LEVEL, affine, ct
 from Testing.worker_machine import ROOT, family, gone, parent, python_with
 
@@ -369,7 +370,7 @@ def test_a_python_that_does_not_find_the_library(tmp_path, request_):
     python = python_with(tmp_path, before="unset PYTHONPATH", arguments="-S")
     error = failure(python, request_, tmp_path)
     assert "does not find this extension's library" in error.problem
-    assert "No module named SarcopeniaAssessLib" in error.details
+    assert "No module named 'SarcopeniaAssessLib'" in error.details
 
 
 def test_a_broken_numpy(tmp_path, request_):
@@ -377,6 +378,32 @@ def test_a_broken_numpy(tmp_path, request_):
     error = failure(python_with(tmp_path, {"numpy/__init__.py": broken}), request_, tmp_path)
     assert "numpy is broken" in error.problem
     assert error.offer == Offer.INSTALL
+
+
+def test_nothing_but_what_drawing_needs_must_be_installed(tmp_path, request_):
+    absent = "raise ImportError('this is not installed')"
+    names = ("click", "rich", "nibabel", "SimpleITK", "pydicom", "jsonschema", "PIL", "reportlab")
+    shadows = {f"{name}.py": absent for name in names} | {"torch.py": "import missing_part"}
+    assert "missing_part" in failure(python_with(tmp_path, shadows), request_, tmp_path).problem
+
+
+@pytest.mark.parametrize("arguments", [["SarcopeniaAssessLib", "worker"], ["SarcopeniaAssessLib.worker"]])
+def test_both_commands_answer_lines_and_end_when_told(arguments):
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments, "--idle", "60"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    process.stdin.write(line({"do": "dance", "id": 7}))
+    process.stdin.flush()
+    ready = message(process.stdout.readline())
+    while (answer := message(process.stdout.readline()))["is"] == "alive":
+        pass
+    process.stdin.write(line({"do": "shutdown"}))
+    process.stdin.flush()
+    assert process.wait(GUARD_S) == 0
+    process.stdin.close()
+    process.stdout.close()
+    assert (ready["is"], ready["protocol"], ready["pid"]) == ("ready", PROTOCOL, process.pid)
+    assert (answer["is"], answer["id"], answer["text"]) == ("error", 7, "unknown request 'dance'")
 
 
 def test_a_torch_whose_parts_are_missing(tmp_path, request_):
