@@ -228,6 +228,7 @@ class ReviewedResult:
                 "mean_hu": measured.mean_hu,
                 "sma_hu_m29_150_cm2": measured.sma_hu_m29_150_cm2,
                 "smi_cm2_m2": measured.smi_cm2_m2,
+                "doubt": None if is_edited else self.assessed["muscle"]["doubt"],
             },
             "status": {
                 "criterion": status.criterion,

@@ -7,6 +7,7 @@ the last digit) is, so that a result that comes back gives the same record.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 import zlib
@@ -59,6 +60,7 @@ def to_text(result: ReviewedResult) -> str:
         "ct": {
             "shape": list(volume.shape),
             "ras_from_ijk": volume.ras_from_ijk.tolist(),
+            "slice_sha256": _slice_sha256(volume, question.level.slice_from_feet),
             "input": asdict(volume.input),
             "findings": [asdict(finding) for finding in volume.findings],
         },
@@ -117,7 +119,7 @@ def from_text(text: str, volume: CtVolume) -> ReviewedResult:
     RecordError
         It is no stored result, or it is damaged.
     GeometryError
-        The CT is another one, or lies elsewhere now.
+        The CT is another one, lies elsewhere now, or has other voxels at the level.
     """
     state = _parsed(text)
     try:
@@ -172,6 +174,8 @@ def _known(state: Mapping[str, Any], volume: CtVolume) -> CtVolume:
     corners = np.array([[*(np.array(volume.shape) * corner), 1] for corner in np.ndindex(2, 2, 2)]).T
     if np.abs((affine - volume.ras_from_ijk) @ corners).max() > _NEAR:
         raise GeometryError("The result is of a CT that lay elsewhere", _ELSEWHERE)
+    if _slice_sha256(volume, state["level"]["slice_from_feet"]) != ct["slice_sha256"]:
+        raise GeometryError("The result is of a CT with other values at its level", _ELSEWHERE)
     return replace(
         volume,
         ras_from_ijk=affine,
@@ -182,6 +186,12 @@ def _known(state: Mapping[str, Any], volume: CtVolume) -> CtVolume:
         ),
         patient=_read_patient(state["patient"]),
     )
+
+
+def _slice_sha256(volume: CtVolume, k: int) -> str:
+    """Of the HU of one slice, whatever type they are kept in."""
+    hu = np.rint(volume.slab(k, k + 1)[:, :, 0]).astype("<i4")
+    return hashlib.sha256(np.ascontiguousarray(hu).data).hexdigest()
 
 
 def _read_patient(values: Mapping[str, Any]) -> PatientFacts:

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from SarcopeniaAssessLib.assessment import GivenFacts, ask, assess, draw
+from SarcopeniaAssessLib.case_files import write_case
+from SarcopeniaAssessLib.ct_io import read_label_map
 from SarcopeniaAssessLib.errors import MaskError, RecordError
 from SarcopeniaAssessLib.measurement import READER_VARIABILITY
 from SarcopeniaAssessLib.models import load_model
 from SarcopeniaAssessLib.packed_mask import unpack_mask
 from SarcopeniaAssessLib.patient import PatientFacts, Sex
-from SarcopeniaAssessLib.record import record_json, validate_record
+from SarcopeniaAssessLib.record import read_record, record_json, validate_record
+from SarcopeniaAssessLib.report import csv_row
 from SarcopeniaAssessLib.review import Decision, ReviewedResult, ReviewState
 from SarcopeniaAssessLib.volume import CtVolume
 from Testing.library import small_case
@@ -256,6 +259,19 @@ def test_a_mask_drawn_by_hand_from_the_start_has_no_model(result):
         assert record["mask"]["dice_with_model"] is None
         assert record["model"]["name"] is None
         assert "model_opinion" not in record
+
+
+@pytest.mark.parametrize("is_accepted", [False, True])
+def test_the_files_of_a_case_are_those_of_the_edited_mask(grown, tmp_path, is_accepted):
+    each = grown.accept(DR_X) if is_accepted else grown
+    written = write_case(tmp_path, each.assessment)
+    assert read_record(tmp_path / "assessment.json") == written
+    assert written["review"] == each.record["review"]
+    mask = read_label_map(tmp_path / "muscle.nii.gz").labels
+    np.testing.assert_array_equal(mask[:, :, 3] > 0, grown.mask)
+    assert mask.sum() == grown.mask.sum()
+    assert csv_row(written)["review"] == each.state.value
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_every_state_is_a_valid_record(result, grown):

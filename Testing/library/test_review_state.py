@@ -51,7 +51,9 @@ def result(volume, tmp_path_factory):
 @pytest.fixture(scope="module")
 def read_again(volume):
     """The same voxels as another program has read them: hash and header lost, float rounding in the place."""
-    return CtVolume.from_array(small_case.ct().astype(np.float32), volume.ras_from_ijk + np.outer([1, 1, 1, 0], [1e-7] * 4))
+    return CtVolume.from_array(
+        small_case.ct().astype(np.float32), volume.ras_from_ijk + np.outer([1, 1, 1, 0], [1e-7] * 4)
+    )
 
 
 def edited(result):
@@ -122,6 +124,10 @@ def test_a_result_finds_no_place_on_another_ct(result, volume):
         from_text(to_text(result), CtVolume.from_array(small_case.ct(), moved))
     with pytest.raises(GeometryError, match="other voxels"):
         from_text(to_text(result), CtVolume.from_array(small_case.ct()[:, :, :6], volume.ras_from_ijk))
+    other = small_case.ct()
+    other[30, 15, 3] += 1
+    with pytest.raises(GeometryError, match="other values"):
+        from_text(to_text(result), CtVolume.from_array(other, volume.ras_from_ijk))
 
 
 def test_records_are_there_without_the_ct(result):

@@ -1,6 +1,8 @@
 """The module without its window: assess, keep or replace, and the same record as the command."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +36,8 @@ from Testing.slicer.mrml_cases import (
 from Testing.slicer.test_sources import dicom_folder
 
 pytestmark = pytest.mark.usefixtures("slicer_scene")
+DATA = Path(os.environ.get("SARCOPENIA_TEST_DATA", Path(__file__).parents[2] / "../shared/data")) / "abdomen"
+REAL_CT = DATA / "ct.nii.gz"
 MUSCLE = small_case.muscle()[:, :, 3] > 0
 
 
@@ -63,8 +67,9 @@ def comparable(record):
 
 
 class TestTheCommandSaysTheSame:
-    @pytest.mark.parametrize("storage", STORAGES)
-    @pytest.mark.parametrize("name", ["ct.nii.gz", "ct.nrrd"])
+    @pytest.mark.parametrize(
+        ("name", "storage"), [*(("ct.nii.gz", storage) for storage in STORAGES), ("ct.nrrd", "dicom")]
+    )
     def test_of_a_file(self, logic, model, tmp_path, capsys, name, storage):
         write = ct_files.write_nifti if "nii" in name else ct_files.write_itk
         path = write(tmp_path / name, *stored(small_case.ct(), OBLIQUE @ small_case.affine(), storage))
@@ -85,6 +90,12 @@ class TestTheCommandSaysTheSame:
         other = by_command(capsys, tmp_path / "series", "--l3", "s:-403", "--model", model)
         assert comparable(logic.record(node)) == comparable(other)
         assert other["patient"]["sex"] == "female", "taken from the header by both"
+
+    @pytest.mark.skipif(not REAL_CT.is_file(), reason="no real CT: set SARCOPENIA_TEST_DATA")
+    def test_of_a_patient(self, logic, capsys):
+        node = logic.assess(load_volume(REAL_CT), "male", "slice:70")
+        other = by_command(capsys, REAL_CT, "--sex", "male", "--l3", "slice:70")
+        assert comparable(logic.record(node)) == comparable(other)
 
     def test_through_a_worker(self, logic, model, tmp_path, capsys):
         path = ct_files.write_nifti(tmp_path / "ct.nii", small_case.ct(), small_case.affine())
@@ -294,9 +305,14 @@ def test_two_cts_keep_apart(logic, model):
     assert logic.record(other)["mask"]["source"] == "edited"
     slicer.mrmlScene.RemoveNode(second)
     assert logic.record(mine)["review"]["state"] == "accepted"
+    for ask in (logic.measure, logic.record, logic.assessment):
+        with pytest.raises(InputError, match="CT of this result is gone"):
+            ask(other)
+    accepted = logic.record(mine)
+    slicer.mrmlScene.RemoveNode(first)
+    assert logic.record(mine) == accepted, "what was decided is known without the CT"
     with pytest.raises(InputError, match="CT of this result is gone"):
-        logic.measure(other)
-    assert logic.record(other)["mask"]["source"] == "model", "what is known without the CT"
+        logic.measure(mine)
 
 
 def test_facts_come_from_dicom_and_are_overruled_by_hand(logic, model):

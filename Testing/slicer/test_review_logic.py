@@ -11,6 +11,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from SarcopeniaAssessLib.assessment import GivenFacts
 from SarcopeniaAssessLib.audit import read_audit, verify_audit
 from SarcopeniaAssessLib.errors import (
+    GeometryError,
     InputError,
     LevelError,
     MaskError,
@@ -296,12 +297,33 @@ class TestDecisions:
         with pytest.raises(MaskError, match="no muscle"):
             logic.accept(node, "Dr X")
 
-    def test_a_moved_ct_is_told(self, logic, node, volume):
-        logic.accept(node, "Dr X")
-        transform = add_transform(moved(0.0, 0.0, 30.0))
-        volume.SetAndObserveTransformNodeID(transform.GetID())
-        with pytest.raises(Exception, match="elsewhere"):
-            AssessLogic().measure(node)
+    @pytest.mark.parametrize("change", ["moved", "voxels"])
+    def test_a_ct_that_is_moved_or_changed_is_told(self, logic, node, volume, change):
+        accepted = logic.accept(node, "Dr X")
+        if change == "moved":
+            transform = add_transform(moved(0.0, 0.0, 30.0))
+            volume.SetAndObserveTransformNodeID(transform.GetID())
+        else:
+            slicer.util.arrayFromVolume(volume)[3, 20, 30] = 60
+            slicer.util.arrayFromVolumeModified(volume)
+        for each in (logic, AssessLogic()):
+            with pytest.raises(GeometryError, match=r"elsewhere|other values"):
+                each.measure(node)
+            with pytest.raises(GeometryError):
+                each.accept(node, "Dr Y")
+            assert each.record(node) == accepted, "what was accepted is what it was"
+        if change == "moved":
+            volume.SetAndObserveTransformNodeID(None)
+        else:
+            slicer.util.arrayFromVolume(volume)[3, 20, 30] = 50
+            slicer.util.arrayFromVolumeModified(volume)
+        assert logic.measure(node)["review"]["state"] == "accepted"
+
+    def test_a_ct_changed_on_other_slices_is_the_same_here(self, logic, node, volume):
+        accepted = logic.accept(node, "Dr X")
+        slicer.util.arrayFromVolume(volume)[5, 20, 30] = 60
+        slicer.util.arrayFromVolumeModified(volume)
+        assert logic.record(node) == accepted
 
 
 class TestTheAuditLog:

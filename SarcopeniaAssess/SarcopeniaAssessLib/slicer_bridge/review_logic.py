@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib import audit
 from SarcopeniaAssessLib.assessment import Assessment, Drawing, GivenFacts, ask
-from SarcopeniaAssessLib.errors import InputError, OutputError, SarcopeniaError
+from SarcopeniaAssessLib.errors import GeometryError, InputError, OutputError, SarcopeniaError
 from SarcopeniaAssessLib.review import Decision, ReviewedResult, ReviewState
 from SarcopeniaAssessLib.review_state import from_text, records_of
 from SarcopeniaAssessLib.slicer_bridge import nodes, result_nodes
@@ -30,6 +30,7 @@ class _Live:
 
     text: str
     result: ReviewedResult
+    ct: CtVolume
     clicked: float | None = None
 
 
@@ -91,19 +92,25 @@ class ReviewLogic:
         return self.result(segmentationNode).live()
 
     def record(self, segmentationNode: Any) -> dict[str, Any]:
-        """The record of a result as it stands; where its CT is gone, the last one that was decided or made.
+        """The record of a result as it stands.
+
+        Where its CT is gone, moved or changed, the mask cannot be measured any more; what was accepted or
+        rejected before is still what was.
 
         Raises
         ------
         InputError
-            There is no result.
+            There is no result, or nobody has decided on it and its CT is gone.
         SarcopeniaError
-            Nothing can be recorded of it: an empty mask, a segment that is gone.
+            As `result`, or the mask is empty.
         """
         text = result_nodes.stored(segmentationNode)
-        if result_nodes.ct_node_of(segmentationNode) is None:
-            kept = records_of(text)
-            return dict(kept["decided"] or kept["assessed"])
+        try:
+            self._read(segmentationNode)
+        except (InputError, GeometryError):
+            if (decided := records_of(text)["decided"]) is None:
+                raise
+            return dict(decided)
         return self.result(segmentationNode).record
 
     def assessment(self, segmentationNode: Any) -> Assessment:
@@ -250,13 +257,15 @@ class ReviewLogic:
         """The result of a node as it was last left, from memory where the node says the same."""
         text = result_nodes.stored(segmentation_node)
         key = segmentation_node.GetID()
-        live = self._live.get(key)
-        if live is None or live.text != text:
-            live = self._live[key] = _Live(text, from_text(text, self._ct_of(segmentation_node)))
+        live, ct = self._live.get(key), self._ct_of(segmentation_node)
+        if live is None or live.text != text or live.ct is not ct:
+            clicked = None if live is None or live.text != text else live.clicked
+            live = self._live[key] = _Live(text, from_text(text, ct), ct, clicked)
         return live
 
     def _keep(self, segmentation_node: Any, result: ReviewedResult, clicked: float | None) -> None:
-        self._live[segmentation_node.GetID()] = live = _Live("", result, clicked)
+        live = _Live("", result, self._ct_of(segmentation_node), clicked)
+        self._live[segmentation_node.GetID()] = live
         live.text = result_nodes.store(segmentation_node, result)
 
     def _replace(self, segmentation_node: Any, live: _Live, changed: ReviewedResult) -> None:
