@@ -1,7 +1,13 @@
 """Fixtures of the module's tests: Slicer's real libraries, a fresh scene for each test."""
 
+import os
+
 import pytest
 
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from Testing.slicer.host.application import SlicerHost
+from Testing.slicer.host.failures import FAILURES
 from Testing.slicer.host.mrml import MrmlHost
 
 
@@ -21,3 +27,14 @@ def slicer_scene(mrml_host):
     import slicer
 
     return slicer
+
+
+@pytest.fixture
+def qt_host():
+    """The scene with Qt and the application; what Slicer would only print fails the test."""
+    host = SlicerHost()
+    yield host
+    host.close()
+    errors = host.errors.messages + FAILURES.messages
+    FAILURES.messages = []
+    assert not errors, "\n".join(errors)

@@ -1,0 +1,213 @@
+"""The host's forms and widgets: documented names only, the scene passed on, edits by Slicer's own logic."""
+
+import numpy as np
+import pytest
+
+from Testing.slicer.host.strokes import stroke
+
+FORM = """<ui version="4.0"><class>Panel</class>
+<widget class="{root}" name="Panel"><layout class="QVBoxLayout"><item>
+<widget class="qMRMLNodeComboBox" name="choice">
+<property name="nodeTypes"><stringlist><string>vtkMRMLScalarVolumeNode</string></stringlist></property>
+{property}</widget></item></layout></widget>
+<connections><connection><sender>Panel</sender><signal>mrmlSceneChanged(vtkMRMLScene*)</signal>
+<receiver>{receiver}</receiver><slot>setMRMLScene(vtkMRMLScene*)</slot></connection></connections></ui>"""
+NONE = '<property name="noneEnabled"><bool>true</bool></property>'
+
+
+@pytest.fixture
+def form(qt_host, tmp_path):
+    """Write a form, load it as a module does."""
+
+    def load(root="qMRMLWidget", receiver="choice", added=""):
+        import slicer
+
+        path = tmp_path / "Panel.ui"
+        path.write_text(FORM.format(root=root, receiver=receiver, property=added))
+        return slicer.util.loadUI(str(path))
+
+    return load
+
+
+def add(name, kind="vtkMRMLScalarVolumeNode"):
+    import slicer
+
+    return slicer.mrmlScene.AddNewNodeByClass(kind, name)
+
+
+def test_a_form_passes_its_scene_on(form):
+    import slicer
+
+    panel = form()
+    ui = slicer.util.childWidgetVariables(panel)
+    assert not ui.choice.enabled
+    panel.setMRMLScene(slicer.mrmlScene)
+    assert ui.choice.enabled
+    assert ui.choice.mrmlScene() is slicer.mrmlScene
+
+
+def test_what_a_form_gets_wrong_is_refused(form):
+    with pytest.raises(LookupError, match="ctkUnheardOf"):
+        form(root="ctkUnheardOf")
+    with pytest.raises(LookupError, match="elsewhere"):
+        form(receiver="elsewhere")
+    with pytest.raises(LookupError, match="noneEnable"):
+        form(added=NONE.replace("noneEnabled", "noneEnable"))
+
+
+def test_the_node_selector_follows_the_scene(form):
+    import slicer
+
+    panel = form()
+    choice, told = slicer.util.childWidgetVariables(panel).choice, []
+    choice.connect("currentNodeChanged(vtkMRMLNode*)", told.append)
+    panel.setMRMLScene(slicer.mrmlScene)
+    first, second = add("First"), add("Second")
+    add("Other", "vtkMRMLModelNode")
+    assert choice.nodeCount() == 2
+    assert (choice.currentNode(), told) == (first, [first])  # Qt makes the first row of an empty list current
+    choice.setCurrentNode(second)
+    assert choice.currentNodeID == second.GetID()
+    slicer.mrmlScene.RemoveNode(second)
+    assert choice.currentNode() is first
+    slicer.mrmlScene.Clear(False)
+    assert told[-1] is choice.currentNode() is None
+
+
+def test_the_node_selector_with_none_waits_for_the_user(form):
+    import slicer
+
+    panel = form(added=NONE)
+    choice = slicer.util.childWidgetVariables(panel).choice
+    panel.setMRMLScene(slicer.mrmlScene)
+    volume = add("CT")
+    assert choice.currentNode() is None
+    choice.currentNodeID = volume.GetID()
+    assert choice.currentNode() is volume
+
+
+def test_methods_that_are_no_slots_are_out_of_reach(qt_host):
+    """CTK's setRange is public C++, but neither slot nor invokable: a script cannot call it."""
+    import ctk
+
+    slider = ctk.ctkSliderWidget()
+    with pytest.raises(AttributeError, match="setRange"):
+        slider.setRange(0, 1)
+    with pytest.raises(AttributeError, match="slider"):
+        slider.slider  # noqa: B018 - the host's own inside
+    with pytest.raises(TypeError):
+        slider.value()
+
+
+def test_the_slider_keeps_to_its_range_and_tells_once(qt_host):
+    import ctk
+
+    slider, told = ctk.ctkSliderWidget(), []
+    slider.minimum, slider.maximum = -300.0, 250.0
+    slider.connect("valueChanged(double)", told.append)
+    slider.value = -120.5
+    slider.value = -120.5
+    slider.value = 900.0
+    assert told == [-120.5, 250.0]
+    assert slider.value == 250.0
+
+
+def test_a_folded_section_hides_what_is_in_it(qt_host):
+    import ctk
+    import qt
+
+    section = ctk.ctkCollapsibleButton()
+    layout, told = qt.QVBoxLayout(section), []
+    layout.addWidget(qt.QLabel("inside"))
+    label = section.children()[-1]
+    section.connect("contentsCollapsed(bool)", told.append)
+    section.show()
+    assert label.visible
+    high = section.sizeHint.height()
+    section.collapsed = True
+    assert not label.visible
+    assert section.sizeHint.height() < high
+    section.click()
+    assert label.visible
+    assert told == [True, False]
+
+
+@pytest.fixture
+def editor(qt_host):
+    """A segment editor on an empty segment of a CT with one bright half (x ≥ 0)."""
+    import slicer
+
+    volume = add("CT")
+    hu = np.full((4, 20, 30), -500, np.int16)
+    hu[:, :, 15:] = 40
+    slicer.util.updateVolumeFromArray(volume, hu)
+    volume.SetOrigin(-15.0, -10.0, 0.0)
+    segmentation = add("Muscle", "vtkMRMLSegmentationNode")
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    segmentation.GetSegmentation().AddEmptySegment("muscle", "Muscle")
+    widget = slicer.qMRMLSegmentEditorWidget()
+    widget.setMRMLScene(slicer.mrmlScene)
+    widget.setMRMLSegmentEditorNode(add("Editor", "vtkMRMLSegmentEditorNode"))
+    widget.setSegmentationNode(segmentation)
+    return widget
+
+
+def marked(widget):
+    """How many voxels are marked, and the segment on the volume's grid."""
+    import slicer
+
+    found = slicer.util.arrayFromSegmentBinaryLabelmap(
+        widget.segmentationNode(), "muscle", widget.sourceVolumeNode()
+    )
+    return int(found.sum())
+
+
+def test_the_editor_takes_the_reference_volume_and_the_first_segment(editor):
+    assert editor.sourceVolumeNode().GetName() == "CT"
+    assert editor.currentSegmentID() == "muscle"
+    assert editor.activeEffect() is None
+
+
+def test_a_stroke_is_undone_and_redone(editor):
+    editor.setActiveEffectByName("Paint")
+    assert editor.activeEffect().name == "Paint"
+    stroke(editor, (5.0, 0.0, 1.0), 2.1)
+    painted = marked(editor)
+    assert painted == 13 + 9 + 9 + 1  # its own slice, those beside it, one voxel two slices up, none below
+    editor.setActiveEffectByName("Erase")
+    stroke(editor, (5.0, 0.0, 1.0), 1.1)
+    assert marked(editor) == painted - 7
+    editor.undo()
+    assert marked(editor) == painted
+    editor.undo()
+    assert marked(editor) == 0
+    editor.redo()
+    assert marked(editor) == painted
+
+
+def test_painting_keeps_to_the_masked_intensities(editor):
+    node = editor.mrmlSegmentEditorNode()
+    node.SourceVolumeIntensityMaskOn()
+    node.SetSourceVolumeIntensityMaskRange(-29, 150)
+    editor.setActiveEffectByName("Paint")
+    stroke(editor, (0.0, 0.0, 1.0), 1.1)
+    assert marked(editor) == 6  # of seven voxels the one to the left is air
+
+
+def test_a_read_only_editor_puts_its_effect_down(editor):
+    editor.setActiveEffectByName("Paint")
+    editor.readOnly = True
+    assert editor.activeEffect() is None
+
+
+def test_only_the_effects_asked_for_are_shown(editor):
+    editor.unorderedEffectsVisible = False
+    editor.setEffectNameOrder(["Erase", "Paint", "No such effect"])
+    assert editor.effectCount() == 2
+    assert editor.effectByIndex(0).name == "Erase"
+
+
+def test_another_segmentation_puts_the_effect_down(editor):
+    editor.setActiveEffectByName("Paint")
+    editor.setSegmentationNode(add("Other", "vtkMRMLSegmentationNode"))
+    assert editor.activeEffect() is None
