@@ -262,6 +262,18 @@ class TestDecisions:
         assert record["review"]["state"] == "unreviewed"
         assert record["review"]["withdrawn"]["reason"] == reason
 
+    def test_a_sex_keeps_its_source_where_it_stays(self, logic, model, volume, tmp_path):
+        volume.SetAttribute("DICOM.PatientSex", "F")
+        node = logic.assess(volume, l3="slice:3", model=model)
+        volume.RemoveAttribute("DICOM.PatientSex")
+        accepted = logic.accept(node, "Dr X")
+        (loaded,) = saved_and_loaded(tmp_path / "scene.mrb")
+        later = AssessLogic()
+        later.setFacts(loaded, GivenFacts("female"))
+        assert later.record(loaded) == accepted
+        later.setFacts(loaded, GivenFacts("male"))
+        assert later.record(loaded)["patient"]["sex_source"] == "given"
+
     def test_impossible_facts_change_nothing(self, logic, node):
         accepted = logic.accept(node, "Dr X")
         with pytest.raises(PatientError):

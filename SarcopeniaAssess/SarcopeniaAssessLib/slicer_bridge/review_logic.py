@@ -172,7 +172,9 @@ class ReviewLogic:
             As `result`.
         """
         before = self.result(segmentationNode)
-        patient = facts.over(self._header_facts(segmentationNode))
+        patient, known = facts.over(self._header_facts(segmentationNode)), before.question.volume.patient
+        if patient.sex is not None and patient.sex == known.sex:
+            patient = replace(patient, sex_source=known.sex_source)  # a saved scene has lost the header
         changed = before.with_facts(patient)
         if changed is not before:
             self._replace(segmentationNode, self._read(segmentationNode), changed)
