@@ -1,0 +1,120 @@
+"""The section *Correct*: Slicer's own segment editor, with what matters for muscle on one slice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from SarcopeniaAssessLib.slicer_bridge import result_nodes
+
+if TYPE_CHECKING:
+    from SarcopeniaAssessLib.slicer_bridge.panel import Panel
+
+EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Smoothing")
+"""The tools that are shown, in this order."""
+MUSCLE_HU = (-29.0, 150.0)
+_TAG = "SarcopeniaAssess"
+_ERASE = "Erase"
+
+
+class CorrectSection:
+    """The embedded segment editor.
+
+    Parameters
+    ----------
+    panel:
+        The whole panel.
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel, self._ui = panel, panel.ui
+        self._observers = VTKObservationMixin()
+        self._is_setting = False
+        editor = self._ui.segmentEditor
+        editor.setEffectNameOrder(list(EFFECTS))
+        editor.unorderedEffectsVisible = False
+        self.take_scene()
+        self._ui.muscleOnlyCheckBox.connect("toggled(bool)", self._mask_changed)
+
+    def take_scene(self) -> None:
+        """Use the scene as it is now; the editor's own node first, so that its choices are kept in it."""
+        self._observers.removeObservers()
+        scene, editor = slicer.mrmlScene, self._ui.segmentEditor
+        node = scene.GetSingletonNode(_TAG, "vtkMRMLSegmentEditorNode")
+        if node is None:
+            node = scene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
+            node.UnRegister(None)
+            node.SetSingletonTag(_TAG)
+            node.SetHideFromEditors(True)
+            node = scene.AddNode(node)
+        node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
+        node.SetAttribute("BrushSphere", "0")
+        editor.setMRMLSegmentEditorNode(node)
+        editor.setMRMLScene(scene)
+        self._node = node
+        self._observers.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._mask_changed)
+        self._mask_changed()
+
+    def leave_scene(self) -> None:
+        """Let go of the scene, which is about to be closed."""
+        self._observers.removeObservers()
+        self._node = None
+        self._ui.segmentEditor.setSegmentationNode(None)
+        self._ui.segmentEditor.removeViewObservations()
+
+    def show(self, segmentation_node: Any) -> None:
+        """Edit the muscle of a result; `None`: nothing."""
+        editor = self._ui.segmentEditor
+        editor.setEnabled(segmentation_node is not None)
+        self._ui.muscleOnlyCheckBox.setEnabled(segmentation_node is not None)
+        if segmentation_node is None:
+            editor.setActiveEffectByName("")
+            editor.setSegmentationNode(None)
+            return
+        editor.setSegmentationNode(segmentation_node)
+        editor.setSourceVolumeNode(result_nodes.ct_node_of(segmentation_node))
+        editor.setCurrentSegmentID(result_nodes.segment_of(segmentation_node))
+        self._mask_changed()
+
+    def before_prediction(self, segmentation_node: Any) -> None:
+        """Make the step that undo goes back to, before the model's outline is written."""
+        self.show(segmentation_node)
+        self._ui.segmentEditor.saveStateForUndo()
+
+    def update(self) -> None:
+        """Say whether what is painted now is measured."""
+        result, here = self._panel.result, self._panel.level.slice_from_feet
+        elsewhere = result is not None and here is not None and here != result_nodes.level_of(result)
+        self._ui.elsewhereLabel.setVisible(elsewhere)
+        if elsewhere:
+            self._ui.elsewhereLabel.setText(
+                _("The axial view shows another slice: what you paint there is not measured.")
+            )
+            self._ui.elsewhereLabel.setStyleSheet(f"color: {self._panel.colours['warning']}")
+
+    def enter(self) -> None:
+        """The panel is opened: its keys work."""
+        self._ui.segmentEditor.installKeyboardShortcuts()
+
+    def leave(self) -> None:
+        """The panel is left: no tool stays in the views."""
+        editor = self._ui.segmentEditor
+        editor.setActiveEffectByName("")
+        editor.uninstallKeyboardShortcuts()
+        editor.removeViewObservations()
+
+    def _mask_changed(self, *_values: Any) -> None:
+        """Paint only where there is muscle; erase everywhere, whatever lies under the outline."""
+        if self._node is None or self._is_setting:
+            return
+        self._is_setting = True
+        try:
+            only = bool(self._ui.muscleOnlyCheckBox.checked) and self._node.GetActiveEffectName() != _ERASE
+            self._node.SetSourceVolumeIntensityMask(only)
+            self._node.SetSourceVolumeIntensityMaskRange(*MUSCLE_HU)
+        finally:
+            self._is_setting = False

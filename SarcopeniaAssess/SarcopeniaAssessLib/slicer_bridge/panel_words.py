@@ -1,0 +1,204 @@
+"""What the panel says of a result: short sentences, made of the record and nothing else.
+
+Rich text holds record texts escaped. Numbers come from `wording`, so that panel, picture and page agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from SarcopeniaAssessLib import wording
+from SarcopeniaAssessLib.criteria import StatusValue, load_criteria
+from SarcopeniaAssessLib.errors import Offer, SarcopeniaError
+
+LIGHT = {
+    "sarcopenic": "#a8321c",
+    "not sarcopenic": "#1f6e3c",
+    "undetermined": "#4d5661",
+    "borderline": "#8a5000",
+    "error": "#a8321c",
+    "warning": "#8a5000",
+    "info": "#4d5661",
+}
+"""Text colours on a light window."""
+DARK = {
+    "sarcopenic": "#ff9d86",
+    "not sarcopenic": "#7fd69b",
+    "undetermined": "#c0c8d2",
+    "borderline": "#f2bd66",
+    "error": "#ff9d86",
+    "warning": "#f2bd66",
+    "info": "#c0c8d2",
+}
+"""The same on a dark window."""
+
+
+def merged(record: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with the numbers of this moment, as far as they are known without a whole record."""
+    return {**record, "muscle": live["muscle"], "status": live["status"]}
+
+
+def status_sentence(record: Mapping[str, Any]) -> tuple[str, str]:
+    """What the cut-off says, and the key of its colour."""
+    status = wording.status_of(record)
+    if status.value is StatusValue.UNDETERMINED:
+        reason = wording.shortened(status.reason or "", 160)
+        return _("No status: {reason}").format(reason=reason), "undetermined"
+    said, colour = wording.headline(record)
+    return _("Status: {said}").format(said=said), colour
+
+
+def cutoff_sentence(record: Mapping[str, Any]) -> str:
+    """The cut-off and its source."""
+    criterion = load_criteria().get(record["status"]["criterion"])
+    if criterion is None or record["status"]["cutoff"] is None:
+        return ""
+    rule = wording.criterion_text(record)
+    return _("Low if: {rule}. Source: {source}").format(
+        rule=rule, source=wording.shortened(criterion.citation, 120)
+    )
+
+
+def interval_sentence(record: Mapping[str, Any]) -> str:
+    """Where the area is expected to lie."""
+    text = wording.interval_text(record)
+    return "" if text == "–" else _("Expected range {interval}").format(interval=text)
+
+
+def numbers_sentence(record: Mapping[str, Any], *, is_live: bool = False) -> str:
+    """Attenuation, index and the slices next to it."""
+    parts = [_("mean {hu}").format(hu=wording.mean_hu_text(record))]
+    if record["muscle"]["smi_cm2_m2"] is None:
+        parts.append(_("SMI needs the height"))
+    else:
+        parts.append(_("SMI {smi}").format(smi=wording.smi_text(record)))
+    below, above = record["l3"]["neighbours_sma_cm2"]
+    if not is_live and below is not None and above is not None:
+        parts.append(
+            _("slices below and above {below:.1f} and {above:.1f} cm²").format(below=below, above=above)
+        )
+    return "  ·  ".join(parts)
+
+
+def opinion_sentence(record: Mapping[str, Any], model_sma_cm2: float | None) -> str:
+    """The model's own area beside a corrected one; empty where nothing was corrected."""
+    mask = record["mask"]
+    if mask["source"] == "model":
+        return ""
+    if model_sma_cm2 is None or mask.get("dice_with_model") is None:
+        return _("Outlined by a person, without a model.")
+    return _(
+        "Corrected by a person. The model alone: {area:.1f} cm². {pixels} pixels differ (Dice {dice:.3f})."
+    ).format(area=model_sma_cm2, pixels=mask["pixels_changed"], dice=mask["dice_with_model"])
+
+
+def quality_html(record: Mapping[str, Any], colours: Mapping[str, str]) -> str:
+    """What a careful reader would mention, the weightiest first, and whether criteria disagree."""
+    weight = ("error", "warning", "info").index
+    titles = {"error": _("Problem"), "warning": _("Look at"), "info": _("Note")}
+    lines = [
+        _marked(titles[each["severity"]], colours[each["severity"]], each["message"])
+        for each in sorted(record["quality"], key=lambda each: weight(each["severity"]))
+    ]
+    if differing := [each for each in record["other_criteria"] if differs(record, each)]:
+        told = _("{count} other published criteria say otherwise (marked ≠ below).").format(
+            count=len(differing)
+        )
+        lines.append(_marked(_("Disagreement"), colours["warning"], told))
+    return "<br/>".join(lines)
+
+
+def criteria_html(record: Mapping[str, Any], colours: Mapping[str, str]) -> str:
+    """All published criteria that were asked, as a table; the first one gives the status."""
+    head = "".join(
+        f'<th align="left">{escape(text)}</th>' for text in (_("Source"), _("Low if"), _("Here"), _("Says"))
+    )
+    blocks = (record["status"], *record["other_criteria"])
+    rows = "".join(_criterion_row(record, block, colours) for block in blocks)
+    return f'<table width="100%" cellspacing="0" cellpadding="2"><tr>{head}</tr>{rows}</table>'
+
+
+def differs(record: Mapping[str, Any], block: Mapping[str, Any]) -> bool:
+    """Whether a criterion says the opposite of the status."""
+    values = {block["value"], record["status"]["value"]}
+    return len(values) == 2 and "undetermined" not in values
+
+
+def review_sentence(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Whether somebody has decided, and the key of its colour."""
+    review = record["review"]
+    by = review.get("reviewer") or ""
+    at = (review.get("at") or "")[:16].replace("T", " ")
+    if review["state"] == "accepted":
+        return _("Accepted by {by}, {at}.").format(by=by, at=at), "not sarcopenic"
+    if review["state"] == "rejected":
+        return _("Rejected by {by}, {at}.").format(by=by, at=at), "sarcopenic"
+    withdrawn = review.get("withdrawn")
+    if withdrawn:
+        before = _("acceptance") if withdrawn["state"] == "accepted" else _("rejection")
+        told = _("Not reviewed: the {before} by {by} was taken back, because {reason}.")
+        return told.format(before=before, by=withdrawn["reviewer"], reason=withdrawn["reason"]), "warning"
+    return _("Not reviewed yet."), "info"
+
+
+def error_sentence(error: SarcopeniaError) -> str:
+    """One sentence and its remedy, each with a capital and a full stop."""
+    return " ".join(_sentence(part) for part in (error.problem, error.remedy) if part)
+
+
+def offer_text(offer: Offer) -> str:
+    """What a button says that does what an error's remedy asks for."""
+    return {
+        Offer.CPU: _("Use the processor"),
+        Offer.TILED: _("Use less memory"),
+        Offer.INSTALL: _("Install packages…"),
+        Offer.HERE: _("Run inside Slicer"),
+        Offer.AGAIN: _("Try again"),
+    }[offer]
+
+
+def installation_question(names: tuple[str, ...], obstacles: tuple[str, ...]) -> str:
+    """What is asked before anything is downloaded."""
+    lines = [
+        _("Assessing needs Python packages that Slicer does not bring: {names}.").format(
+            names=", ".join(names)
+        ),
+        _(
+            "They are installed into this Slicer once: up to 3 GB to download, several minutes. "
+            "Nothing of a patient is sent."
+        ),
+    ]
+    if obstacles:
+        lines.append(_("This may fail here: {obstacles}.").format(obstacles="; ".join(obstacles)))
+    lines.append(_("OK: install now. Cancel: change nothing."))
+    return "\n\n".join(lines)
+
+
+def _criterion_row(record: Mapping[str, Any], block: Mapping[str, Any], colours: Mapping[str, str]) -> str:
+    criterion = load_criteria().get(block["criterion"])
+    value, cutoff = block["value"], block["cutoff"]
+    shown = "–" if criterion is None else wording.measured_text(record, criterion.measure)
+    rule = "–" if criterion is None or cutoff is None else wording.rule_text(criterion, cutoff)
+    says = value
+    if value == "undetermined":
+        says = wording.shortened(block.get("reason") or wording.status_of(record).reason or value, 70)
+    elif block.get("borderline"):
+        says = _("{value}, borderline").format(value=value)
+    mark = " ≠" if differs(record, block) else ""
+    title = block["criterion"] if criterion is None else criterion.title
+    cells = (title, rule, shown)
+    plain = "".join(f"<td>{escape(text)}</td>" for text in cells)
+    return f'<tr>{plain}<td><span style="color:{colours[value]}">{escape(says + mark)}</span></td></tr>'
+
+
+def _marked(title: str, colour: str, text: str) -> str:
+    return f'<span style="color:{colour}"><b>{escape(title)}:</b></span> {escape(text)}'
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
