@@ -200,3 +200,31 @@ def test_outside_the_application_it_is_this_python(application, monkeypatch):
     own = made_executable(application / "bin" / "python3.12")
     monkeypatch.setattr(sys, "executable", str(own))
     assert slicer_python() == own
+
+
+def test_with_qts_own_timer_the_event_loop_goes_on(qt_host, tmp_path, question):
+    """The click returns, other timers tick while a process works, Cancel leaves none of either."""
+    import qt
+
+    heard, ticks = Heard(), []
+    beside = qt.QTimer()
+    beside.timeout.connect(lambda: ticks.append(len(heard.calls)))
+    beside.start(10)
+    with WarmWorker(python_with(tmp_path, {"torch.py": WAITING_TORCH}), within=tmp_path) as worker:
+        job = TimedJob(worker, DrawRequest(question, "unet-slab-2", "cpu"), **heard.callables())
+        qt_host.wait_until(lambda: [call for call in heard.calls if "Loading torch" in call], GUARD_S)
+        pid, before = worker.pid, list(heard.calls)
+        job.cancel()
+        assert gone(pid)
+        seen = len(ticks)
+        qt_host.wait_until(lambda: len(ticks) > seen + 10, GUARD_S)
+        assert heard.calls == before
+    beside.stop()
+
+
+def test_with_qts_own_timer_the_answer_comes(qt_host, question, model_file):
+    heard = Heard()
+    job = TimedJob(LocalWorker(), DrawRequest(question, model_file, "cpu"), **heard.callables())
+    qt_host.wait_until(lambda: job.is_over, GUARD_S)
+    assert heard.kinds == ["progress", "done"]
+    qt_host.wait_until(lambda: True)
