@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.worker_client import Job, Limits, LocalJob, Request
 
 POLL_MS = 50
+LET_THREADS_RUN_S = 0.01
+"""Slicer's event loop keeps the interpreter's lock while it waits: without this no other Python thread runs."""
 PYTHON = "PythonSlicer"
 """Slicer's interpreter with its packages; `sys.executable` may be the application itself."""
 
@@ -75,6 +78,7 @@ class TimedJob:
             return
         self._is_polling = True
         try:
+            time.sleep(LET_THREADS_RUN_S)
             for event in self._job.poll():
                 self._tell(event)
         finally:
