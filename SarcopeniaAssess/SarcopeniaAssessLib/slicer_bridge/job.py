@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 POLL_MS = 50
 LET_THREADS_RUN_S = 0.01
-"""Slicer's event loop keeps the interpreter's lock while it waits: without this no other Python thread runs."""
+"""Slicer's event loop keeps the interpreter's lock while it waits: without this no other thread runs."""
 PYTHON = "PythonSlicer"
 """Slicer's interpreter with its packages; `sys.executable` may be the application itself."""
 
