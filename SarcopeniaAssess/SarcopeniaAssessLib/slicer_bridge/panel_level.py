@@ -148,24 +148,24 @@ class LevelSection:
     def _words(self, here: int | None, of_result: int | None) -> str:
         if self._levels is None or here is None:
             return ""
-        words = _("Slice {number} of {count} from the feet.").format(
-            number=here + 1, count=len(self._levels.superior_mm)
+        words = _("Slice {number} from the feet, of {count}.").format(
+            number=here, count=len(self._levels.superior_mm)
         )
         suggested = self._suggested.get(self._panel.volume.GetID())
         if of_result is not None:
             told = _("It is the result's.") if of_result == here else _("The result is on slice {number}.")
-            words += " " + told.format(number=of_result + 1)
+            words += " " + told.format(number=of_result)
         if suggested is not None:
             words += " " + self._suggestion(suggested)
         return words
 
     def _suggestion(self, level: Level) -> str:
         told = _("Suggested: slice {number}, confidence {confidence:.0f} %.").format(
-            number=level.slice_from_feet + 1, confidence=100.0 * (level.confidence or 0.0)
+            number=level.slice_from_feet, confidence=100.0 * (level.confidence or 0.0)
         )
         if level.alternatives:
             told += " " + _("Or slice {number}: count the vertebrae.").format(
-                number=level.alternatives[0].slice_from_feet + 1
+                number=level.alternatives[0].slice_from_feet
             )
         return told
 

@@ -28,6 +28,7 @@ class ResultSection:
 
     def __init__(self, panel: Panel) -> None:
         self._panel, self._ui = panel, panel.ui
+        self._ui.criteriaSection.collapsed = True
         self.show(None)
 
     def show(self, record: Mapping[str, Any] | None) -> None:
@@ -37,6 +38,7 @@ class ResultSection:
             self._status(_("No result yet."), "info")
             self._set({})
             return
+        self._ui.cutoffLabel.toolTip = panel_words.citation(record)
         opinion = record.get("model_opinion")
         colours = self._panel.colours
         self._show_numbers(record)
@@ -78,4 +80,6 @@ class ResultSection:
         for name in _DETAILS:
             label = getattr(self._ui, name)
             label.setText(texts.get(name, ""))
-            label.setVisible(bool(texts.get(name)))
+            if name != "criteriaLabel":
+                label.setVisible(bool(texts.get(name)))
+        self._ui.criteriaSection.setVisible(bool(texts.get("criteriaLabel")))

@@ -35,6 +35,7 @@ DARK = {
     "info": "#c0c8d2",
 }
 """The same on a dark window."""
+_DISAGREEMENT = "criteria_disagree"
 
 
 def merged(record: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,20 +54,23 @@ def status_sentence(record: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def cutoff_sentence(record: Mapping[str, Any]) -> str:
-    """The cut-off and its source."""
-    criterion = load_criteria().get(record["status"]["criterion"])
-    if criterion is None or record["status"]["cutoff"] is None:
+    """The cut-off and who says so."""
+    if record["status"]["cutoff"] is None:
         return ""
-    rule = wording.criterion_text(record)
-    return _("Low if: {rule}. Source: {source}").format(
-        rule=rule, source=wording.shortened(criterion.citation, 120)
-    )
+    return _("Low: {rule}").format(rule=wording.criterion_text(record))
+
+
+def citation(record: Mapping[str, Any]) -> str:
+    """Where the cut-off was published, in full."""
+    criterion = load_criteria().get(record["status"]["criterion"])
+    return "" if criterion is None else f"{criterion.statistic}; {criterion.citation}"
 
 
 def interval_sentence(record: Mapping[str, Any]) -> str:
     """Where the area is expected to lie."""
     text = wording.interval_text(record)
-    return "" if text == "–" else _("Expected range {interval}").format(interval=text)
+    is_empty = record["muscle"]["sma_cm2"] == 0.0
+    return "" if text == "–" or is_empty else _("Expected range {interval}").format(interval=text)
 
 
 def numbers_sentence(record: Mapping[str, Any], *, is_live: bool = False) -> str:
@@ -97,18 +101,13 @@ def opinion_sentence(record: Mapping[str, Any], model_sma_cm2: float | None) -> 
 
 
 def quality_html(record: Mapping[str, Any], colours: Mapping[str, str]) -> str:
-    """What a careful reader would mention, the weightiest first, and whether criteria disagree."""
+    """What a careful reader would mention, the weightiest first; that criteria disagree is marked as such."""
     weight = ("error", "warning", "info").index
     titles = {"error": _("Problem"), "warning": _("Look at"), "info": _("Note")}
     lines = [
-        _marked(titles[each["severity"]], colours[each["severity"]], each["message"])
+        _marked(*_mark_of(each, titles, colours), each["message"])
         for each in sorted(record["quality"], key=lambda each: weight(each["severity"]))
     ]
-    if differing := [each for each in record["other_criteria"] if differs(record, each)]:
-        told = _("{count} other published criteria say otherwise (marked ≠ below).").format(
-            count=len(differing)
-        )
-        lines.append(_marked(_("Disagreement"), colours["warning"], told))
     return "<br/>".join(lines)
 
 
@@ -119,7 +118,7 @@ def criteria_html(record: Mapping[str, Any], colours: Mapping[str, str]) -> str:
     )
     blocks = (record["status"], *record["other_criteria"])
     rows = "".join(_criterion_row(record, block, colours) for block in blocks)
-    return f'<table width="100%" cellspacing="0" cellpadding="2"><tr>{head}</tr>{rows}</table>'
+    return f'<table width="100%" cellspacing="0" cellpadding="3"><tr>{head}</tr>{rows}</table>'
 
 
 def differs(record: Mapping[str, Any], block: Mapping[str, Any]) -> bool:
@@ -193,6 +192,14 @@ def _criterion_row(record: Mapping[str, Any], block: Mapping[str, Any], colours:
     cells = (title, rule, shown)
     plain = "".join(f"<td>{escape(text)}</td>" for text in cells)
     return f'<tr>{plain}<td><span style="color:{colours[value]}">{escape(says + mark)}</span></td></tr>'
+
+
+def _mark_of(
+    finding: Mapping[str, Any], titles: Mapping[str, str], colours: Mapping[str, str]
+) -> tuple[str, str]:
+    if finding["code"] == _DISAGREEMENT:
+        return _("Disagreement"), colours["warning"]
+    return titles[finding["severity"]], colours[finding["severity"]]
 
 
 def _marked(title: str, colour: str, text: str) -> str:
