@@ -123,7 +123,8 @@ class ReviewedResult:
     @property
     def is_kept(self) -> bool:
         """Whether another Assess must leave it alone: somebody drew, edited or accepted it."""
-        return self.drawing.model is None or self.is_edited or self.state is ReviewState.ACCEPTED
+        is_a_persons = self.is_edited or self.drawing.model is None
+        return self.state is ReviewState.ACCEPTED or (is_a_persons and bool(self.mask.any()))
 
     def with_mask(self, mask: NDArray[Any]) -> ReviewedResult:
         """The result after an edit; itself if nothing changed.
@@ -162,23 +163,14 @@ class ReviewedResult:
         )
 
     def at_level(self, question: Question, drawing: Drawing) -> ReviewedResult:
-        """The result after its level was set anew, with what a person has marked there.
+        """The result after its level was set anew.
 
-        Raises
-        ------
-        MaskError
-            Nothing is marked there.
+        Parameters
+        ----------
+        drawing:
+            Without a model: what a person has marked there, perhaps nothing yet.
         """
-        if not drawing.mask.any():
-            raise MaskError("Nothing is marked at that level", "assess it there, or draw the muscle first")
-        made = conclude(question, drawing)
-        return self._changed(
-            "the level was set anew",
-            question=question,
-            drawing=drawing,
-            assessed=made.record,
-            mask=drawing.mask,
-        )
+        return self._changed("the level was set anew", question=question, drawing=drawing, mask=drawing.mask)
 
     def accept(self, decision: Decision) -> ReviewedResult:
         """The result, accepted now.
@@ -211,8 +203,9 @@ class ReviewedResult:
         """
         measured, is_edited = self._measured, self.is_edited
         patient = self.question.volume.patient
+        is_the_models = not is_edited and self.drawing.model is not None
         interval = sma_interval_cm2(measured.sma_cm2)
-        if not is_edited and self.drawing.model is not None:
+        if is_the_models:
             interval = self.assessed["muscle"]["sma_interval_cm2"]
         status = judge(
             measured,
@@ -228,7 +221,7 @@ class ReviewedResult:
                 "mean_hu": measured.mean_hu,
                 "sma_hu_m29_150_cm2": measured.sma_hu_m29_150_cm2,
                 "smi_cm2_m2": measured.smi_cm2_m2,
-                "doubt": None if is_edited else self.assessed["muscle"]["doubt"],
+                "doubt": self.assessed["muscle"]["doubt"] if is_the_models else None,
             },
             "status": {
                 "criterion": status.criterion,
@@ -252,9 +245,9 @@ class ReviewedResult:
             The mask is empty.
         """
         drawn = self.drawing
+        if not self.mask.any():
+            raise MaskError("There is no muscle in the mask", "draw it, or assess the CT at this level")
         if self.is_edited:
-            if not self.mask.any():
-                raise MaskError("There is no muscle in the mask", "draw it, or undo what was erased")
             # A person's line: neither the network's doubt nor its interval says anything of it.
             drawn = replace(
                 drawn, mask=self.mask, model=None, probability=None, doubt=None, fragments_removed_cm2=0.0
@@ -296,10 +289,12 @@ class ReviewedResult:
         if not self.mask.any():
             return "the mask is empty"
         whole = self.__dict__.get("assessment")
-        quality = self.assessed["quality"] if whole is None else whole.record["quality"]
+        last = self.assessed if whole is None else whole.record
+        if last["l3"]["slice_from_feet"] != self.question.level.slice_from_feet:
+            return None
         told = (
             each["message"].rstrip(".")
-            for each in quality
+            for each in last["quality"]
             if each["severity"] == "error" and not (is_edited and each["code"] == _NETWORKS_OWN)
         )
         return next(told, None)
@@ -307,8 +302,12 @@ class ReviewedResult:
     @property
     def _is_as_assessed(self) -> bool:
         facts = self.question.volume.patient
-        there = self.assessed["patient"]
-        return not self.is_edited and all(there[name] == getattr(facts, name) for name in there)
+        there, level = self.assessed["patient"], self.assessed["l3"]["slice_from_feet"]
+        return (
+            not self.is_edited
+            and level == self.question.level.slice_from_feet
+            and all(there[name] == getattr(facts, name) for name in there)
+        )
 
     @property
     def _review_block(self) -> dict[str, Any]:
@@ -320,9 +319,12 @@ class ReviewedResult:
             return deepcopy(dict(self.decided))
         record = concluded | {
             "id": self.assessed["id"] if self._is_as_assessed else self.id,
-            "software": self.assessed["software"],
             "timing_s": self.assessed["timing_s"],
         }
+        if self.drawing.model is None:
+            record["timing_s"] = dict.fromkeys(self.assessed["timing_s"])
+        else:
+            record["software"] = self.assessed["software"]
         if self.is_edited and self.drawing.model is not None:
             record |= {
                 "model": self.assessed["model"],

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from SarcopeniaAssessLib.assessment import GivenFacts, ask, assess, draw
+from SarcopeniaAssessLib.assessment import Drawing, GivenFacts, ask, assess, draw
 from SarcopeniaAssessLib.case_files import write_case
 from SarcopeniaAssessLib.ct_io import read_label_map
 from SarcopeniaAssessLib.errors import MaskError, RecordError
+from SarcopeniaAssessLib.level import Level, LevelMethod
 from SarcopeniaAssessLib.measurement import READER_VARIABILITY
 from SarcopeniaAssessLib.models import load_model
 from SarcopeniaAssessLib.packed_mask import unpack_mask
@@ -259,6 +260,48 @@ def test_a_mask_drawn_by_hand_from_the_start_has_no_model(result):
         assert record["mask"]["dice_with_model"] is None
         assert record["model"]["name"] is None
         assert "model_opinion" not in record
+
+
+def at_slice_5(result, mask):
+    question = result.question
+    level = Level(5, question.volume.slice_superior_mm(5), LevelMethod.S)
+    drawing = Drawing(mask, question.volume.slab(5, 6)[:, :, 0])
+    return result.accept(DR_X).at_level(replace(question, level=level), drawing)
+
+
+def test_a_level_set_anew_holds_what_a_person_has_marked_there(result):
+    mask = small_case.muscle()[:, :, 5] > 0
+    moved = at_slice_5(result, mask)
+    assert moved.state is ReviewState.UNREVIEWED
+    assert moved.is_kept
+    record = moved.record
+    assert record["review"]["withdrawn"]["reason"] == "the level was set anew"
+    assert record["muscle"]["sma_cm2"] == pytest.approx(small_case.area_cm2(5))
+    assert (record["l3"]["slice_from_feet"], record["l3"]["method"]) == (5, "s")
+    assert (record["mask"]["source"], record["model"]["name"]) == ("given", None)
+    assert (record["software"]["torch"], record["timing_s"]["network"]) == (None, None)
+    assert record["id"] != result.record["id"]
+    assert moved.live()["muscle"] == {name: record["muscle"][name] for name in moved.live()["muscle"]}
+    assert moved.accept(DR_X).record["l3"]["slice_from_feet"] == 5
+
+
+def test_a_level_without_a_mask_keeps_nothing_and_records_nothing(result):
+    moved = at_slice_5(result, np.zeros_like(result.mask))
+    assert not moved.is_kept
+    assert moved.live()["status"]["value"] == "undetermined"
+    with pytest.raises(MaskError, match="assess the CT"):
+        _ = moved.record
+    drawn = moved.with_mask(small_case.muscle()[:, :, 5])
+    assert drawn.record["muscle"]["sma_cm2"] == pytest.approx(small_case.area_cm2(5))
+    assert drawn.record["mask"]["source"] == "given"
+
+
+def test_errors_of_the_old_level_do_not_withhold_the_new_ones_status(result):
+    told = {"code": "mask_touches_border", "severity": "error", "message": "It touches the border."}
+    assessed = replace(result, assessed={**result.assessed, "quality": [told]})
+    assert assessed.live()["status"]["value"] == "undetermined"
+    moved = at_slice_5(assessed.with_mask(np.roll(result.mask, 1)), small_case.muscle()[:, :, 5] > 0)
+    assert moved.live()["status"]["value"] == "sarcopenic"
 
 
 @pytest.mark.parametrize("is_accepted", [False, True])

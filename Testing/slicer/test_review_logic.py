@@ -282,8 +282,6 @@ class TestDecisions:
 
     def test_a_level_set_anew_withdraws_it_and_measures_there(self, logic, node, volume, model):
         logic.accept(node, "Dr X")
-        with pytest.raises(MaskError, match="Nothing is marked"):
-            logic.setLevel(node, small_case.ORIGIN_MM[2] + 5 * 6.0)
         with pytest.raises(LevelError):
             logic.setLevel(node, 500.0)
         assert logic.record(node)["review"]["state"] == "accepted", "refused, it changed nothing"
@@ -302,6 +300,30 @@ class TestDecisions:
         assert record["review"]["withdrawn"]["reason"] == "the level was set anew"
         assert record["patient"]["sex"] == "male"
         assert logic.assess(volume, "male", "slice:5", model=model) is not node, "drawn by hand, it is kept"
+
+    def test_a_level_where_nothing_is_marked_waits_for_assess(self, logic, node, volume, model, tmp_path):
+        logic.accept(node, "Dr X")
+        logic.setLevel(node, small_case.ORIGIN_MM[2] + 5 * 6.0)
+        assert node.GetAttribute(result_nodes.REVIEW) == "unreviewed"
+        measured = logic.measure(node)
+        assert measured["muscle"]["sma_cm2"] == 0.0
+        assert (measured["status"]["value"], measured["status"]["reason"]) == (
+            "undetermined",
+            "the mask is empty",
+        )
+        for ask in (logic.record, lambda each: logic.accept(each, "Dr Y")):
+            with pytest.raises(MaskError, match="assess the CT at this level"):
+                ask(node)
+        (loaded,) = saved_and_loaded(tmp_path / "scene.mrb")
+        later = AssessLogic()
+        assert later.measure(loaded) == measured
+        again = later.assess(result_nodes.ct_node_of(loaded), "male", "slice:5", model=model)
+        assert again is loaded, "there is nothing to keep"
+        record = later.record(loaded)
+        assert record["muscle"]["sma_cm2"] == pytest.approx(small_case.area_cm2(5))
+        assert record["mask"]["source"] == "model"
+        shown = voxels(loaded, result_nodes.segment_of(loaded), result_nodes.ct_node_of(loaded))
+        assert not shown[:, :, 3].any(), "the old level's outline is gone"
 
     def test_an_erased_mask_is_not_accepted(self, logic, node, volume):
         nodes.write_mask(node, result_nodes.segment_of(node), volume, np.zeros_like(MUSCLE), 3)

@@ -183,15 +183,13 @@ class ReviewLogic:
     def setLevel(self, segmentationNode: Any, superior_mm: float) -> ReviewedResult:
         """Say that a result's L3 is elsewhere: what is measured is what its segment marks there.
 
-        A decision is withdrawn. The model has drawn nothing there, so the mask counts as a person's; `assess`
-        lets the model draw it.
+        A decision is withdrawn. The model has drawn nothing there, so the mask, empty as it may be, counts as
+        a person's; `assess` at that level lets the model draw it.
 
         Raises
         ------
         LevelError
             Outside the scan.
-        MaskError
-            Nothing is marked there: the result stays where it is.
         SarcopeniaError
             As `result`.
         """
