@@ -42,7 +42,7 @@ def question():
 
 @pytest.fixture
 def request_(question):
-    return DrawRequest(question, "unet-slab-2", "cpu")
+    return DrawRequest(question, None, "cpu")
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ from SarcopeniaAssessLib.worker_client import DrawRequest, WarmWorker
 from Testing.library.small_case import affine, ct
 worker = WarmWorker(sys.argv[2], within=Path(sys.argv[3]))
 question = ask(CtVolume.from_array(ct(), affine()), GivenFacts(), l3="slice:3")
-job = worker.submit(DrawRequest(question, "unet-slab-2", "cpu"))
+job = worker.submit(DrawRequest(question, None, "cpu"))
 while not [event for event in job.poll() if "Loading torch" in event.text]:
     time.sleep(0.01)
 print(worker.pid, flush=True)

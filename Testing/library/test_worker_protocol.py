@@ -68,7 +68,7 @@ def test_a_question_crosses_without_its_patient(tmp_path, oblique):
 
 def test_a_name_stays_a_name_and_the_default_the_default(tmp_path, oblique):
     write_array(tmp_path / "hu.npy", ct())
-    for model in ("unet-slab-2", None):
+    for model in ("a-name", None):
         request = DrawRequest(ask(oblique, GivenFacts(), l3="slice:3"), model)
         assert request_from_wire(request_to_wire(request, tmp_path / "hu.npy", tmp_path / "a")).model == model
 
