@@ -11,7 +11,6 @@ import importlib.metadata
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from subprocess import CalledProcessError
 from typing import Any
@@ -166,11 +165,10 @@ def _from_folder(wanted: Lacking, wheels: Path) -> None:
 
 def _packaging() -> Any:
     """`slicer.packaging`, of Slicer 5.12 and later; `None` before."""
-    import slicer
-
-    if find_spec("slicer.packaging") is None and not hasattr(slicer, "packaging"):
+    try:
+        packaging = importlib.import_module("slicer.packaging")
+    except ImportError:
         return None
-    packaging = importlib.import_module("slicer.packaging")
     return packaging if hasattr(packaging, "pip_ensure") else None
 
 
