@@ -37,6 +37,7 @@ class Application:
         self._manager = wrap(_ModuleManager())
         self._views = LayoutManager(mrml.scene, mrml.application)
         self.temporaryPath = mrml.application.GetTemporaryPath()
+        self.slicerHome = mrml.application.GetHomeDirectory()
         self.testing = True
 
     def testingEnabled(self) -> bool:

@@ -1,4 +1,4 @@
-"""The effects of Slicer's segment editor as scripts meet them: names and parameters; the mouse is `strokes`."""
+"""The effects of Slicer's segment editor as scripts meet them; what the mouse does is `strokes`."""
 
 from __future__ import annotations
 

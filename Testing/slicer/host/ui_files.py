@@ -20,6 +20,10 @@ CUSTOM = {
         segment_editor.qMRMLSegmentEditorWidget,
     )
 }
+_PROPERTIES = {
+    name: {kind.staticMetaObject.property(n).name() for n in range(kind.staticMetaObject.propertyCount())}
+    for name, kind in CUSTOM.items()
+}  # read once: PySide forgets the meta-object with the last widget of its class
 _SCENE = ("mrmlSceneChanged(vtkMRMLScene*)", "setMRMLScene(vtkMRMLScene*)")
 
 
@@ -80,10 +84,8 @@ def _connect(sender: Any, signal: str, receiver: Any, slot: str) -> None:
 def _refuse_unknown_properties(tree: ET.Element) -> None:
     """Designer writes only what a class has; Qt would keep others as dynamic properties, in silence."""
     for widget in tree.iter("widget"):
-        kind = CUSTOM.get(widget.get("class", ""))
-        if kind is None:
-            continue
-        for each in widget.findall("property"):
+        class_name = widget.get("class", "")
+        for each in widget.findall("property") if class_name in CUSTOM else ():
             name = each.get("name", "")
-            if kind.staticMetaObject.indexOfProperty(name) < 0:
-                raise LookupError(f"{widget.get('class')} has no property {name}")
+            if name not in _PROPERTIES[class_name]:
+                raise LookupError(f"{class_name} has no property {name}")
