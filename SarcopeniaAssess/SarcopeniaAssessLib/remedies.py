@@ -120,7 +120,7 @@ _KNOWN = (
 )
 
 
-def explained(fault: RemoteFault | BaseException, *, device: str | None = None) -> SarcopeniaError:
+def explained(fault: BaseException | RemoteFault, *, device: str | None = None) -> SarcopeniaError:
     """An error that says what happened and what to do; the library's own errors are themselves.
 
     Parameters

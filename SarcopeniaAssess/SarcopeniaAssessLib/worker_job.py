@@ -207,11 +207,7 @@ class Job:
             self._events.append(Progress(float(words["fraction"]), str(words["text"])))
             self._device = words["device"] or self._device
         elif words["is"] == "error":
-            told = worker_lines.error_from_wire(words)
-            error = (
-                told if isinstance(told, SarcopeniaError) else remedies.explained(told, device=self._device)
-            )
-            self._fail(error)
+            self._refuse(remedies.explained(worker_lines.error_from_wire(words), device=self._device))
         elif words["is"] == "answer":
             self._finish(words)
 
@@ -244,6 +240,13 @@ class Job:
             self._lose(remedies.hang(self._since.silent_s, self._child.log, device=self._device))
         elif self._since.stuck_s > limits.stuck_s:
             self._lose(remedies.stuck(self._since.stuck_s, self._child.log, device=self._device))
+
+    def _refuse(self, error: SarcopeniaError) -> None:
+        """Fail; a child whose packages are broken is not kept, for they may be repaired by the next click."""
+        if isinstance(error, WorkerError) and error.offer is Offer.INSTALL:
+            self._lose(error)
+        else:
+            self._fail(error)
 
     def _lose(self, error: SarcopeniaError) -> None:
         """Give the child up."""

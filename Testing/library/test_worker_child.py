@@ -1,7 +1,7 @@
 """A worker's process that is cancelled, killed, frozen, left or broken: one sentence, and nothing stays.
 
 The processes are real. Their torch is a file that waits for as long as a test wants it to be at work, and
-then says that it is not installed, so that a process costs a third of a second.
+then breaks with words of its own, so that a process costs a third of a second.
 """
 
 import gc
@@ -31,8 +31,10 @@ if busy.exists():
     subprocess.Popen(["sleep", "600"])
 while busy.exists():
     time.sleep(0.02)
-raise ModuleNotFoundError("No module named 'torch'", name="torch")
+raise RuntimeError("the abacus broke")
 """
+BROKE = r"failed unexpectedly \(RuntimeError: the abacus broke\)"
+"""What the next click is answered where no process is in its way."""
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +91,9 @@ def at_work(worker, request):
 def assert_usable(worker, request, busy):
     """The next click is answered by a process that is not busy."""
     busy.unlink()
-    with pytest.raises(WorkerError, match="torch is not installed in this Python") as told:
+    with pytest.raises(WorkerError, match=BROKE) as told:
         worker.submit(request).result(GUARD_S)
-    assert told.value.offer == Offer.INSTALL
+    assert told.value.offer == Offer.AGAIN
     assert worker.pid is not None
 
 
@@ -190,7 +192,7 @@ def test_one_job_at_a_time_and_a_dropped_one_is_ended(worker, request_, busy):
     del job
     gc.collect()
     busy.unlink()
-    with pytest.raises(WorkerError, match="torch is not installed"):
+    with pytest.raises(WorkerError, match=BROKE):
         worker.submit(request_).result(GUARD_S)
     assert gone(pid)
 
@@ -234,7 +236,7 @@ def test_an_idle_process_ends_and_the_next_click_starts_another(tmp_path, worker
     assert worker.pid is None
     assert worker._held.child.status == 0
     assert gone(pid)
-    with pytest.raises(WorkerError, match="torch is not installed"):
+    with pytest.raises(WorkerError, match=BROKE):
         worker.submit(request_).result(GUARD_S)
 
 
@@ -242,7 +244,7 @@ def test_a_click_just_when_an_idle_process_ends_is_answered(worker, request_, bu
     busy.unlink()
     worker.limits = Limits(idle_s=0.3)
     for _ in range(2):
-        with pytest.raises(WorkerError, match="torch is not installed"):
+        with pytest.raises(WorkerError, match=BROKE):
             worker.submit(request_).result(GUARD_S)
         pid = worker.pid
         os.kill(pid, signal.SIGSTOP)
@@ -250,7 +252,7 @@ def test_a_click_just_when_an_idle_process_ends_is_answered(worker, request_, bu
         job = worker.submit(request_)
         job.poll()
         os.kill(pid, signal.SIGCONT)
-        with pytest.raises(WorkerError, match="torch is not installed"):
+        with pytest.raises(WorkerError, match=BROKE):
             job.result(GUARD_S)
 
 
@@ -371,6 +373,17 @@ def test_a_python_that_does_not_find_the_library(tmp_path, request_):
     error = failure(python, request_, tmp_path)
     assert "does not find this extension's library" in error.problem
     assert "No module named 'SarcopeniaAssessLib'" in error.details
+
+
+def test_a_python_without_torch_is_not_kept_and_may_be_repaired(tmp_path, worker, request_, busy):
+    torch = busy.with_name("torch.py")
+    torch.write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    with pytest.raises(WorkerError, match="torch is not installed in this Python") as told:
+        worker.submit(request_).result(GUARD_S)
+    assert told.value.offer == Offer.INSTALL
+    assert worker.pid is None
+    torch.write_text(WAITING_TORCH)
+    assert_usable(worker, request_, busy)
 
 
 def test_a_broken_numpy(tmp_path, request_):
