@@ -219,7 +219,7 @@ def test_a_volume_without_voxels_is_chosen(clicks):
     assert clicks.sma_cm2 is None
 
 
-def test_a_scene_closed_while_the_worker_runs(assessed, worker):
+def test_a_scene_closed_while_the_worker_runs(assessed, worker, everything):
     import slicer
 
     pid = worker.pid
@@ -230,6 +230,7 @@ def test_a_scene_closed_while_the_worker_runs(assessed, worker):
     assert gone(pid)
     for kind in ("Segmentation", "ScalarVolume", "Text"):
         assert slicer.mrmlScene.GetNumberOfNodesByClass(f"vtkMRML{kind}Node") == 0, kind
+    assessed.use_model(everything)  # the choice was the scene's
     assessed.choose(mrml_cases.add_volume())
     assessed.sex("Male")
     assessed.go_to(LEVEL_MM)
