@@ -15,6 +15,7 @@ from Testing.library.small_case import MUSCLE_CM2, PIXEL_CM2
 from Testing.slicer import mrml_cases
 from Testing.slicer.mrml_cases import nodes_in_scene
 from Testing.slicer.panel_clicks import ROOT, Clicks, warm_worker
+from Testing.slicer.test_sources import dicom_folder
 from Testing.worker_machine import gone
 
 DATA = Path(os.environ.get("SARCOPENIA_TEST_DATA", ROOT.parent / "shared" / "data")) / "abdomen"
@@ -267,6 +268,22 @@ def test_an_oblique_ct_in_every_storage(clicks, storage):
     in_muscle = turned @ [30, 15, small_case.LEVEL, 1]
     clicks.use("Erase", tuple(in_muscle[:3]), 1.9)
     assert clicks.sma_cm2 == pytest.approx(MUSCLE_CM2 - PIXEL_CM2)
+
+
+def test_a_ct_from_dicom_brings_its_patient(clicks, tmp_path):
+    clicks.choose(mrml_cases.load_dicom(dicom_folder(tmp_path / "series")))
+    clicks.go_to(LEVEL_MM)
+    clicks.assess()
+    assert clicks.sma_cm2 == MUSCLE_CM2, clicks.ui.messageLabel.text
+    assert clicks.ui.sexComboBox.currentText == "Female"
+    assert (clicks.ui.ageSpinBox.value, clicks.ui.heightSpinBox.value) == (61.0, 162.0)
+    patient = clicks.widget.logic.record(clicks.widget.panel.result)["patient"]
+    assert (patient["sex"], patient["sex_source"]) == ("female", "dicom")
+    clicks.sex("Male")
+    clicks.settle()
+    assert clicks.ui.statusLabel.text.endswith(": sarcopenic")
+    patient = clicks.widget.logic.record(clicks.widget.panel.result)["patient"]
+    assert (patient["sex"], patient["sex_source"]) == ("male", "given")
 
 
 def test_the_module_is_reloaded(assessed):
