@@ -1,7 +1,8 @@
 """Volume nodes as CTs: at once from memory, and with what their files tell once a thread has read them.
 
 Assess must come back to the event loop at once, and a hash of half a gigabyte takes seconds: so a CT is first
-known by its place in this session, and its record waits for the file's hash.
+known by its place in this session, and its record waits for the file's hash. Slicer's event loop holds
+Python's lock, so a thread would stand still beside it: a timer lets it work for part of the time.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import slicer
+
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts
 from SarcopeniaAssessLib.slicer_bridge.nodes import ct_of, voxels_of, world_from_ijk
 from SarcopeniaAssessLib.slicer_bridge.sources import Source, known_of, source_of
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.volume import CtVolume
+
+_LEND_EVERY_MS = 50
+_LEND_S = 0.02
+"""Short enough that nobody sees the window wait."""
 
 
 @dataclass(eq=False)
@@ -47,6 +54,7 @@ class OpenCts:
 
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
+        self._timer: Any = None
 
     def quick(self, volume_node: Any) -> CtVolume:
         """A node's CT from memory; `input.sha256` stands for its place in this session.
@@ -87,6 +95,7 @@ class OpenCts:
     def forget(self) -> None:
         """Drop everything; nothing of it is waited for."""
         self._open.clear()
+        self._stop_lending()
 
     def _of(self, volume_node: Any) -> _Open:
         voxels_of(volume_node)
@@ -97,7 +106,32 @@ class OpenCts:
             ct = replace(ct_of(volume_node), input=InputFacts("memory", key))
             opened = _Open(volume_node, key, ct, source_of(volume_node))
             self._open[volume_node.GetID()] = opened
+            self._begin_lending()
         return opened
+
+    def _begin_lending(self) -> None:
+        if self._timer is not None or getattr(slicer, "app", None) is None:
+            return
+        import qt
+
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_LEND_EVERY_MS)
+        self._timer.timeout.connect(self._lend)
+        self._timer.start()
+
+    def _lend(self) -> None:
+        reading = [opened.thread for opened in self._open.values() if opened.thread.is_alive()]
+        if reading:
+            reading[0].join(_LEND_S)
+        else:
+            self._stop_lending()
+
+    def _stop_lending(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.stop()
+            timer.timeout.disconnect(self._lend)
+            timer.deleteLater()
 
 
 def _key(volume_node: Any) -> str:
