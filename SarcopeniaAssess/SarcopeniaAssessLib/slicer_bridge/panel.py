@@ -282,7 +282,7 @@ class Panel:
             self.refresh()
             return
         self.outcome.show_live(self._record, live)
-        if live["review"]["state"] != self._record["review"]["state"]:
+        if live["review"]["state"] != self._record["review"]["state"] or not live["muscle"]["sma_cm2"]:
             self.refresh()
         else:
             self._timer.start()
