@@ -162,6 +162,33 @@ def test_other_segments_are_never_touched():
         np.testing.assert_array_equal(nodes.read_mask(node, segment, ct, LEVEL), mask)
 
 
+def test_a_segment_is_read_from_a_labelmap_that_it_shares():
+    volume = add_volume()
+    node, segment = nodes.new_segmentation(volume)
+    fat = small_case.ct()[:, :, LEVEL] == -100
+    beside = add_other(node, fat, LEVEL, volume)
+    nodes.write_mask(node, segment, volume, MUSCLE, LEVEL)
+    node.GetSegmentation().CollapseBinaryLabelmaps(False)
+    assert node.GetSegmentation().GetNumberOfLayers() == 1
+    ct = nodes.ct_of(volume)
+    np.testing.assert_array_equal(nodes.read_mask(node, segment, ct, LEVEL), MUSCLE)
+    np.testing.assert_array_equal(nodes.read_mask(node, beside, ct, LEVEL), fat)
+    nodes.write_mask(node, segment, volume, MUSCLE | fat, LEVEL)
+    np.testing.assert_array_equal(nodes.read_mask(node, segment, ct, LEVEL), MUSCLE | fat)
+    np.testing.assert_array_equal(nodes.read_mask(node, beside, ct, LEVEL), fat)
+
+
+def test_a_segment_that_is_a_surface_alone_is_told():
+    volume = add_volume()
+    node, segment = nodes.new_segmentation(volume)
+    nodes.write_mask(node, segment, volume, MUSCLE, LEVEL)
+    assert node.CreateClosedSurfaceRepresentation()
+    node.GetSegmentation().SetSourceRepresentationName("Closed surface")
+    node.RemoveBinaryLabelmapRepresentation()
+    with pytest.raises(MaskError, match="no labelmap"):
+        nodes.read_mask(node, segment, nodes.ct_of(volume), LEVEL)
+
+
 def test_only_one_slice_is_ever_filled():
     volume = add_volume()
     node, segment = nodes.new_segmentation(volume)

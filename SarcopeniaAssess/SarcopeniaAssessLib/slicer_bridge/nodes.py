@@ -201,12 +201,14 @@ def read_mask(segmentation_node: Any, segment_id: str, ct: CtVolume, k: int) -> 
         The segmentation lies under a transform that is not linear.
     """
     segmentation = segmentation_node.GetSegmentation()
-    if segmentation is None or segmentation.GetSegment(segment_id) is None:
+    segment = None if segmentation is None else segmentation.GetSegment(segment_id)
+    if segment is None:
         raise MaskError("The segment of the muscle is gone", "assess the CT again")
     inside = np.zeros(ct.canonical_shape[:2], np.bool_)
-    image = slicer.vtkOrientedImageData()
-    if not segmentation_node.GetBinaryLabelmapRepresentation(segment_id, image):
-        if segmentation.GetSegment(segment_id).GetRepresentation("Closed surface") is None:
+    # No copy of the segment alone, which takes a quarter of a second of a large labelmap that is shared.
+    image = segmentation_node.GetBinaryLabelmapInternalRepresentation(segment_id)
+    if image is None:
+        if segment.GetRepresentation("Closed surface") is None:
             return inside
         raise MaskError("The segment has no labelmap", "make binary labelmap the segmentation's source")
     labels, first = _labels_of(image)
@@ -216,7 +218,8 @@ def read_mask(segmentation_node: Any, segment_id: str, ct: CtVolume, k: int) -> 
     image.GetImageToWorldMatrix(matrix)
     labels_from_world = np.linalg.inv(world_from_local(segmentation_node) @ array_of(matrix))
     labels_from_canonical = labels_from_world @ ct.ras_from_canonical
-    inside[:] = _sampled_slice(labels, first, labels_from_canonical, inside.shape, k)
+    found = _sampled_slice(labels, first, labels_from_canonical, inside.shape, k)
+    inside[:] = found == segment.GetLabelValue()
     return inside
 
 
@@ -237,8 +240,8 @@ def _sampled_slice(
     labels_from_canonical: NDArray[np.float64],
     shape: tuple[int, ...],
     k: int,
-) -> NDArray[np.bool_]:
-    """The nearest label to each pixel of canonical slice k, (I, J); False outside the labels."""
+) -> NDArray[Any]:
+    """The nearest label to each pixel of canonical slice k, (I, J); 0 outside the labels."""
     step_i, step_j, step_k, origin = labels_from_canonical[:3].T
     start = origin + k * step_k - first
     inside = np.ones(shape, np.bool_)
@@ -248,8 +251,8 @@ def _sampled_slice(
         nearest = np.rint(at).astype(np.int64)
         inside &= (nearest >= 0) & (nearest < labels.shape[axis])
         index.append(np.clip(nearest, 0, labels.shape[axis] - 1))
-    inside &= labels[index[0], index[1], index[2]] != 0
-    return inside
+    nearest_label: NDArray[Any] = np.where(inside, labels[index[0], index[1], index[2]], 0)
+    return nearest_label
 
 
 def _transform_findings(volume_node: Any) -> tuple[Finding, ...]:
