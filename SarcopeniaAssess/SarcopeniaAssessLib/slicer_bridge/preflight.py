@@ -51,7 +51,8 @@ def _program() -> Iterator[Check]:
     yield Check("SarcopeniaAssess", __version__)
     application = getattr(slicer, "app", None)
     if application is not None:
-        yield Check("Slicer", f"{application.applicationVersion} ({application.repositoryRevision})")
+        version = f"{application.majorVersion}.{application.minorVersion}"
+        yield Check("Slicer", f"{version}, revision {application.revision}")
     known = (3, 11) <= sys.version_info[:2] < (3, 13)
     yield Check("Python", f"{platform.python_version()} (3.11 or 3.12 is tested)", known or None)
     yield Check("system", f"{platform.system()} {platform.release()}, {platform.machine()}")
