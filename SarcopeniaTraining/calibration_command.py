@@ -144,7 +144,12 @@ def subgroups(readings: Sequence[Reading], calibration: Calibration) -> dict[str
     from SarcopeniaTraining.calibration import coverage
 
     table = coverage(readings, calibration)
-    for name in readings[0].facts:
+    for name, value in readings[0].facts.items():
+        if isinstance(value, list | tuple):
+            for item in sorted({each for reading in readings for each in reading.facts[name]}):
+                having = [reading for reading in readings if item in reading.facts[name]]
+                table[f"{name} {item}"] = coverage(having, calibration)["all"]
+            continue
         groups = coverage(readings, calibration, partial(_group_of, name))
         table |= {f"{name} {group}": values for group, values in groups.items()}
     return table
@@ -154,11 +159,9 @@ def _group_of(name: str, reading: Reading) -> str:
     value = reading.facts[name]
     if isinstance(value, bool | str):
         return str(value)
-    if isinstance(value, int | float):
-        edges = (-12, 2, 4, 8, 15, 25, 50, 110, 130)
-        above = [edge for edge in edges if value >= edge]
-        return f"from {above[-1]}" if above else f"under {edges[0]}"
-    return ", ".join(sorted(value)) or "none"
+    edges = (-12, 0, 2, 4, 8, 15, 25, 50, 110, 130)
+    above = [edge for edge in edges if value >= edge]
+    return f"from {above[-1]}" if above else f"under {edges[0]}"
 
 
 @click.command("calibrate")

@@ -130,7 +130,7 @@ def failures_figure(readings: Sequence[HeldOutReading]) -> Figure:
     from matplotlib.patches import Patch
 
     rows = math.ceil(len(readings) / 3)
-    figure, axes = panels(rows, 3, 2.85 * rows + 0.5, gap=(0.02, 0.02))
+    figure, axes = panels(rows, 3, 3.3 * rows + 0.5, gap=(0.02, 0.02))
     for axis, reading in zip(axes, readings, strict=False):
         _show(axis, reading)
     for empty in axes[len(readings) :]:

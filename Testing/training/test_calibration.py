@@ -197,12 +197,13 @@ def test_a_registered_models_calibration_stands_in_the_registry_that_lists_it(
 
 def test_subgroups_are_told_by_name_and_by_size(calibration):
     made = [
-        replace(each, facts={"slice_mm": 3.0 + 2 * (n % 2), "traits": ["metal"] if n % 3 else []})
+        replace(each, facts={"slice_mm": 1.0 + 4 * (n % 2), "traits": ["metal", "arms"][: n % 3]})
         for n, each in enumerate(readings(60, 7))
     ]
     table = subgroups(made, calibration)
-    assert table.keys() == {"all", "slice_mm from 2", "slice_mm from 4", "traits metal", "traits none"}
-    assert table["traits none"]["cases"] == 20
+    assert table.keys() == {"all", "slice_mm from 0", "slice_mm from 4", "traits metal", "traits arms"}
+    assert (table["traits metal"]["cases"], table["traits arms"]["cases"]) == (40, 20)
+    assert table["slice_mm from 0"]["cases"] == 30
 
 
 def test_a_harder_scan_is_harder_and_otherwise_the_same_grid():
