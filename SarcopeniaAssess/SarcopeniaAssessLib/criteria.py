@@ -167,10 +167,11 @@ def disagreement_finding(judgement: Judgement) -> Finding | None:
     """The disagreements as one entry of the record's `quality` list; `None` where all agree."""
     if not judgement.disagreements:
         return None
+    own = read_criteria().criteria[judgement.status.criterion].name
     return Finding(
         "criteria_disagree",
         Severity.INFO,
-        f"Published criteria disagree; {judgement.status.criterion} says {judgement.status.value}, but "
+        f"Published criteria disagree; {own} says {judgement.status.value}, but "
         f"{'; '.join(judgement.disagreements)}: name the criterion when you report the status.",
     )
 

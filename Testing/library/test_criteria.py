@@ -425,6 +425,7 @@ class TestShown:
     def test_disagreements_become_one_finding(self):
         finding = disagreement_finding(judge(Measurement(144.1), person()))
         assert (finding.code, finding.severity) == ("criteria_disagree", Severity.INFO)
+        assert "; Bhardwaj 2025 says not sarcopenic, but" in finding.message
         assert "Derstine 2018, SMA (< 144.3 cm²) says sarcopenic" in finding.message
         assert disagreement_finding(judge(Measurement(200.0), person())) is None
 
