@@ -2,8 +2,8 @@
 
     python -m Testing.slicer.previews OUT
 
-The panel is drawn by Qt's Fusion style, not by Slicer: a panel preview, no screenshot of the application. The CT
-is the phantom that comes with the library.
+The panel is drawn by Qt's Fusion style, not by Slicer: a panel preview, no screenshot of the application.
+The CT is the phantom that comes with the library.
 """
 
 from __future__ import annotations
