@@ -81,13 +81,21 @@ def test_texts_of_a_record_cannot_become_markup(words, result):
     finding = {"code": "any", "severity": "warning", "message": "<b>5 < 6</b>"}
     html = words.quality_html(result.record | {"quality": [finding]}, words.LIGHT)
     assert "&lt;b&gt;5 &lt; 6&lt;/b&gt;" in html
-    assert html.startswith(f'<span style="color:{words.LIGHT["warning"]}"><b>Look at:</b>')
+    assert f'<span style="color:{words.LIGHT["warning"]}"><b>Look at:</b>' in html
 
 
 def test_the_weightiest_finding_comes_first(words, result):
     findings = [{"code": "a", "severity": each, "message": each} for each in ("info", "error", "warning")]
     html = words.quality_html(result.record | {"quality": findings}, words.DARK)
     assert html.index("Problem:") < html.index("Look at:") < html.index("Note:")
+
+
+def test_what_the_status_says_already_is_not_said_again(words, result):
+    finding = {"code": "any", "severity": "error", "message": "The field of view cuts muscle off."}
+    status = result.record["status"] | {"value": "undetermined", "reason": finding["message"].rstrip(".")}
+    record = result.record | {"quality": [finding], "status": status}
+    assert words.quality_html(record, words.LIGHT) == ""
+    assert words.status_sentence(record)[0] == "No status: The field of view cuts muscle off"
 
 
 def test_a_decision_and_what_took_it_back(words, result):

@@ -101,14 +101,16 @@ def opinion_sentence(record: Mapping[str, Any], model_sma_cm2: float | None) -> 
 
 
 def quality_html(record: Mapping[str, Any], colours: Mapping[str, str]) -> str:
-    """What a careful reader would mention, the weightiest first; that criteria disagree is marked as such."""
+    """What a careful reader would mention, the weightiest first, without what the status says already."""
     weight = ("error", "warning", "info").index
     titles = {"error": _("Problem"), "warning": _("Look at"), "info": _("Note")}
+    told = (record["status"].get("reason") or "").rstrip(".")
     lines = [
         _marked(*_mark_of(each, titles, colours), each["message"])
         for each in sorted(record["quality"], key=lambda each: weight(each["severity"]))
+        if each["message"].rstrip(".") != told
     ]
-    return "<br/>".join(lines)
+    return "".join(f'<p style="margin-top:0; margin-bottom:4px">{line}</p>' for line in lines)
 
 
 def criteria_html(record: Mapping[str, Any], colours: Mapping[str, str]) -> str:
