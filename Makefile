@@ -19,7 +19,7 @@ INPUTS := cat pyproject.toml constraints.txt | cksum
 
 help:
 	@echo "make demo    install, then assess the sample CT: SMA, status, overlay, report"
-	@echo "make test    install every extra, then lint and tests"
+	@echo "make test    install every extra and what of Debian draws without a screen, then lint and tests"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   speed and memory, as printed tables (minutes; and 0.6 GB in the temporary folder)"
 	@echo "make model   train the default model from nothing, on phantoms, into runs (hours; goes on where it was stopped)"
@@ -30,6 +30,7 @@ demo: $(VENV)/runtime
 	@echo "Overlay: demo-output/$(CASE)/overlay.png   Report: demo-output/$(CASE)/report.pdf"
 
 test: lint
+	@bash Testing/system_libraries.sh
 	@$(PY) -m pytest
 
 lint: $(VENV)/all
