@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
@@ -157,10 +158,19 @@ def test_every_sentence_of_the_form_can_be_translated():
     assert [each.tag for each in fixed] == ["stringlist"], "node types are no words"
 
 
-def test_no_key_is_taken_from_slicers_menus():
+def keys_of_the_form():
     texts = [each.text or "" for each in ET.parse(FORM).iter("string")]
-    keys = {text[text.index("&") + 1].upper() for text in texts if "&" in text}
-    assert not keys & SLICERS_MENUS
+    return {text[text.index("&") + 1].upper() for text in texts if "&" in text}
+
+
+def test_no_key_is_taken_from_slicers_menus():
+    assert not keys_of_the_form() & SLICERS_MENUS
+
+
+def test_the_keys_are_those_that_the_page_lists():
+    page = (ROOT / "docs" / "slicer.md").read_text()
+    lines = [line.split("|")[1] for line in page.splitlines() if line.startswith(("| Alt+", "| **Alt+"))]
+    assert {key for line in lines for key in re.findall(r"\b[A-Z0-9]\b", line)} == keys_of_the_form()
 
 
 def test_facts_come_from_dicom_and_their_source_is_told(clicks):
@@ -412,6 +422,18 @@ def test_erasing_is_not_kept_to_muscle(assessed):
     assessed.ui.segmentEditor.setActiveEffectByName("Erase")
     assert not node.GetSourceVolumeIntensityMask()
     assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteNone
+
+
+def test_the_editors_own_key_for_masking_is_followed_by_the_switch(assessed):
+    editor, switch = assessed.ui.segmentEditor, assessed.ui.muscleOnlyCheckBox
+    editor.setActiveEffectByName("Paint")
+    editor.toggleSourceVolumeIntensityMaskEnabled()
+    assert not switch.checked
+    editor.setActiveEffectByName("Erase")
+    editor.setActiveEffectByName("Draw")
+    assert not editor.mrmlSegmentEditorNode().GetSourceVolumeIntensityMask()
+    editor.toggleSourceVolumeIntensityMaskEnabled()
+    assert switch.checked
 
 
 def test_leaving_the_module_puts_the_tool_down(assessed):

@@ -34,6 +34,7 @@ class CorrectSection:
         self._panel, self._ui = panel, panel.ui
         self._observers = VTKObservationMixin()
         self._is_setting = False
+        self._effect: str | None = None
         editor = self._ui.segmentEditor
         editor.setEffectNameOrder(list(EFFECTS))
         editor.unorderedEffectsVisible = False
@@ -56,7 +57,7 @@ class CorrectSection:
         editor.setMRMLSegmentEditorNode(node)
         editor.setMRMLScene(scene)
         self._node = node
-        self._observers.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._mask_changed)
+        self._observers.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._node_changed)
         self._mask_changed()
 
     def leave_scene(self) -> None:
@@ -107,13 +108,25 @@ class CorrectSection:
         editor.uninstallKeyboardShortcuts()
         editor.removeViewObservations()
 
+    def _node_changed(self, *_values: Any) -> None:
+        """Another tool was taken, or the editor's own key (I) has switched the masking."""
+        if self._node is None or self._is_setting:
+            return
+        effect = self._node.GetActiveEffectName()
+        is_on = bool(self._node.GetSourceVolumeIntensityMask())
+        if effect == self._effect and effect != _ERASE and is_on != bool(self._ui.muscleOnlyCheckBox.checked):
+            self._ui.muscleOnlyCheckBox.setChecked(is_on)
+        self._effect = effect
+        self._mask_changed()
+
     def _mask_changed(self, *_values: Any) -> None:
         """Paint only where there is muscle; erase everywhere, whatever lies under the outline."""
         if self._node is None or self._is_setting:
             return
         self._is_setting = True
         try:
-            only = bool(self._ui.muscleOnlyCheckBox.checked) and self._node.GetActiveEffectName() != _ERASE
+            self._effect = self._node.GetActiveEffectName()
+            only = bool(self._ui.muscleOnlyCheckBox.checked) and self._effect != _ERASE
             self._node.SetSourceVolumeIntensityMask(only)
             self._node.SetSourceVolumeIntensityMaskRange(*MUSCLE_HU)
         finally:
