@@ -16,6 +16,7 @@ ALL = (
     "smit_speed",
     "l3_speed",
     "worker_speed",
+    "panel_speed",
 )
 
 
