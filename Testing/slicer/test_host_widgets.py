@@ -211,3 +211,37 @@ def test_another_segmentation_puts_the_effect_down(editor):
     editor.setActiveEffectByName("Paint")
     editor.setSegmentationNode(add("Other", "vtkMRMLSegmentationNode"))
     assert editor.activeEffect() is None
+
+
+def test_the_editors_keys_are_slicers(editor):
+    """As qMRMLSegmentEditorWidget::installKeyboardShortcuts; a key does nothing once they are uninstalled."""
+    from PySide6.QtCore import Qt
+    from PySide6.QtTest import QTest
+
+    from Testing.slicer.host.pythonqt import unwrap
+
+    widget = unwrap(editor)
+    editor.unorderedEffectsVisible = False
+    editor.setEffectNameOrder(["Erase", "Paint"])
+    editor.show()
+    QTest.qWaitForWindowExposed(widget)
+    widget.activateWindow()
+    editor.installKeyboardShortcuts()
+    QTest.keyClick(widget, Qt.Key.Key_2)
+    assert editor.activeEffect().name == "Paint"
+    stroke(editor, (5.0, 0.0, 1.0), 1.1)
+    QTest.keyClick(widget, Qt.Key.Key_Z)
+    assert widget.logic.CanRedo()  # looked at by slicer.util, a segment may change, and Redo would be gone
+    QTest.keyClick(widget, Qt.Key.Key_Y)
+
+    assert marked(editor) == 7
+    QTest.keyClick(widget, Qt.Key.Key_I)
+    assert editor.mrmlSegmentEditorNode().GetSourceVolumeIntensityMask()
+    QTest.keyClick(widget, Qt.Key.Key_2)
+    assert editor.activeEffect() is None
+    QTest.keyClick(widget, Qt.Key.Key_1)
+    QTest.keyClick(widget, Qt.Key.Key_Escape)
+    assert editor.activeEffect() is None
+    editor.uninstallKeyboardShortcuts()
+    QTest.keyClick(widget, Qt.Key.Key_1)
+    assert editor.activeEffect() is None

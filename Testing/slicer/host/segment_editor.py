@@ -287,11 +287,21 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     @Slot()
     @Slot(QtWidgets.QWidget)
     def installKeyboardShortcuts(self, parent: Any = None) -> None:
-        """Ctrl+Z, Ctrl+Y, and digits for the effects shown."""
+        """Digits toggle the effects shown, Esc puts them down; Z and Y undo and redo, I masks."""
         self.uninstallKeyboardShortcuts()
-        wanted = {"Ctrl+Z": self.undo, "Ctrl+Y": self.redo}
+        wanted = {"Z": self.undo, "Ctrl+Z": self.undo, "Y": self.redo, "Ctrl+Y": self.redo}
+        wanted |= {"I": self.toggleSourceVolumeIntensityMaskEnabled, "Esc": lambda: self._toggle(0)}
+        wanted |= {str(n % 10): lambda n=n: self._toggle(n) for n in range(1, 11)}
         for keys, called in wanted.items():
             self._shortcuts.append(QtGui.QShortcut(QtGui.QKeySequence(keys), parent or self.window(), called))
+
+    def _toggle(self, number: int) -> None:
+        """As onSelectEffectShortcut: the n-th effect on, or off where it was on; 0: none."""
+        names = list(self._buttons)
+        if self._node is None or number > len(names):
+            return
+        name = names[number - 1] if number else ""
+        self.setActiveEffectByName("" if name == self._node.GetActiveEffectName() else name)
 
     @Slot()
     def uninstallKeyboardShortcuts(self) -> None:
