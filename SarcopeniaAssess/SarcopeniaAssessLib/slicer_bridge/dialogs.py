@@ -59,8 +59,13 @@ class Dialogs:
 
     def add_to_file(self, title: str, name: str, kinds: str) -> Path | None:
         """Where to add a line; a file that is there is kept, so nothing is asked. `None`: cancelled."""
-        keep = qt.QFileDialog.DontConfirmOverwrite
-        return self._path(qt.QFileDialog.getSaveFileName(self._parent, title, name, kinds, "", keep))
+        dialog = qt.QFileDialog(self._parent, title)
+        dialog.setAcceptMode(qt.QFileDialog.AcceptSave)
+        dialog.setNameFilter(kinds)
+        dialog.setOption(qt.QFileDialog.DontConfirmOverwrite, True)
+        dialog.selectFile(name)
+        chosen = dialog.selectedFiles() if dialog.exec_() else ()
+        return self._path(chosen[0] if chosen else None)
 
     def folder(self, title: str) -> Path | None:
         """A folder that is there; `None`: cancelled."""
