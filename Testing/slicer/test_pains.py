@@ -66,19 +66,34 @@ def test_pain_1_the_window_goes_on_and_cancel_ends_every_process(panel, tmp_path
         assert clicks.ui.assessButton.enabled
 
 
-def test_pain_2_an_exit_status_becomes_a_sentence_with_a_remedy(panel, tmp_path):
-    python = python_with(
-        tmp_path, {"torch/__init__.py": f"import os\nos.kill(os.getpid(), {int(signal.SIGKILL)})\n"}
-    )
-    with WarmWorker(python) as worker:
+@pytest.mark.parametrize(
+    ("torch", "word"),
+    [
+        (
+            f"import os\nos.kill(os.getpid(), {int(signal.SIGKILL)})",
+            "memory",
+            True,
+        ),  # the kernel, short of it
+        ("raise MemoryError", "memory"),
+        ("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')", "torch"),
+        ("raise ImportError('DLL load failed while importing _C')", "torch"),
+    ],
+    ids=["killed", "out of memory", "without torch", "broken torch"],
+)
+def test_pain_2_an_exit_status_becomes_a_sentence_with_a_remedy(panel, tmp_path, torch, word):
+    with WarmWorker(python_with(tmp_path, {"torch/__init__.py": torch + "\n"})) as worker:
         clicks = panel(worker)
+        before = mrml_cases.nodes_in_scene()
         clicks.click_assess()
         clicks.wait()
         told = clicks.ui.messageLabel.text
-        assert "memory" in told  # the kernel ends who takes too much
-        assert not any(word in told for word in ("Traceback", "exit status", "-9", "Error:"))
+        assert word in told.lower()
+        assert not any(each in told for each in ("Traceback", "exit status", "-9", "Error", "\n"))
         assert clicks.ui.offerButton.text
         assert clicks.ui.assessButton.enabled
+        assert mrml_cases.nodes_in_scene() == before
+        pid = worker.pid
+    assert pid is None or gone(pid)
 
 
 def test_pain_3_nothing_is_installed_before_this_computer_was_examined_and_somebody_asked(panel, monkeypatch):
