@@ -69,11 +69,7 @@ def test_pain_1_the_window_goes_on_and_cancel_ends_every_process(panel, tmp_path
 @pytest.mark.parametrize(
     ("torch", "word"),
     [
-        (
-            f"import os\nos.kill(os.getpid(), {int(signal.SIGKILL)})",
-            "memory",
-            True,
-        ),  # the kernel, short of it
+        (f"import os\nos.kill(os.getpid(), {int(signal.SIGKILL)})", "memory"),  # the kernel, short of it
         ("raise MemoryError", "memory"),
         ("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')", "torch"),
         ("raise ImportError('DLL load failed while importing _C')", "torch"),
