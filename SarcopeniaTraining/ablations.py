@@ -165,11 +165,18 @@ def markdown(rows: Mapping[str, Mapping[str, Any]]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for feature, row in rows.items():
-        ct = ("–", "–") if "ct_dice" not in row else (row["ct_dice"], f"{row['ct_sma_error_percent']:+.1f} %")
-        lines.append(
-            f"| {feature} | {row['dice']:.3f} | {row['dice_min']:.3f} | {row['sma_error_percent']:+.1f} % "
-            f"| {row['sma_abs_error_percent']:.1f} % | {ct[0]} | {ct[1]} |"
-        )
+        on_ct = ("–", "–")
+        if "ct_dice" in row:
+            on_ct = f"{row['ct_dice']:.3f}", f"{row['ct_sma_error_percent']:+.1f} %"
+        cells = [
+            feature,
+            f"{row['dice']:.3f}",
+            f"{row['dice_min']:.3f}",
+            f"{row['sma_error_percent']:+.1f} %",
+            f"{row['sma_abs_error_percent']:.1f} %",
+            *on_ct,
+        ]
+        lines.append(f"| {' | '.join(cells).replace('-', '−')} |")
     return "\n".join(lines) + "\n"
 
 

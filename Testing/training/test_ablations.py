@@ -106,5 +106,5 @@ def test_the_table_shows_the_cts_slices_where_they_were_scored():
     row = {"dice": 0.95, "dice_min": 0.9, "sma_error_percent": -1.24, "sma_abs_error_percent": 2.0}
     on_ct = row | {"ct_dice": 0.8, "ct_sma_error_percent": 10.0}
     lines = markdown({"a": row, "b": on_ct}).splitlines()
-    assert lines[2] == "| a | 0.950 | 0.900 | -1.2 % | 2.0 % | – | – |"
-    assert lines[3].endswith("| 0.8 | +10.0 % |")
+    assert lines[2] == "| a | 0.950 | 0.900 | −1.2 % | 2.0 % | – | – |"
+    assert lines[3].endswith("| 0.800 | +10.0 % |")
