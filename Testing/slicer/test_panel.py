@@ -467,3 +467,16 @@ def test_every_text_colour_can_be_read_on_its_window():
         for name, colour in colours.items():
             bright, dark = sorted((luminance(colour), luminance(window)), reverse=True)
             assert (bright + 0.05) / (dark + 0.05) >= 4.5, f"{name} on {window}"
+
+
+def test_a_package_that_a_record_needs_and_that_is_not_there_is_a_sentence(assessed, monkeypatch):
+    """As of a saved, edited result that is opened in a Slicer without the packages."""
+
+    def fail(_node):
+        raise ModuleNotFoundError("No module named 'jsonschema'")
+
+    monkeypatch.setattr(assessed.widget.logic, "record", fail)
+    assessed.widget.panel.refresh()
+    assert assessed.ui.statusLabel.text.startswith("The package jsonschema is not installed.")
+    assert not assessed.ui.acceptButton.enabled
+    assert not assessed.ui.exportRecordButton.enabled

@@ -14,6 +14,7 @@ import slicer
 from slicer.util import VTKObservationMixin
 
 from SarcopeniaAssessLib.errors import SarcopeniaError
+from SarcopeniaAssessLib.remedies import explained
 from SarcopeniaAssessLib.slicer_bridge import panel_words, result_nodes
 from SarcopeniaAssessLib.slicer_bridge.dialogs import Dialogs
 from SarcopeniaAssessLib.slicer_bridge.panel_correct import CorrectSection
@@ -23,7 +24,7 @@ from SarcopeniaAssessLib.slicer_bridge.panel_model import ModelSection
 from SarcopeniaAssessLib.slicer_bridge.panel_patient import PatientSection
 from SarcopeniaAssessLib.slicer_bridge.panel_result import ResultSection
 from SarcopeniaAssessLib.slicer_bridge.panel_review import ReviewSection
-from SarcopeniaAssessLib.slicer_bridge.panel_run import RunSection
+from SarcopeniaAssessLib.slicer_bridge.panel_run import TOLD, RunSection
 from SarcopeniaAssessLib.slicer_bridge.slice_views import Levels, show_volume
 
 if TYPE_CHECKING:
@@ -161,8 +162,8 @@ class Panel:
         if self.result is not None:
             try:
                 self._record = self.logic.record(self.result)
-            except SarcopeniaError as told:
-                error = told
+            except TOLD as told:
+                error = explained(told)
         if error is None:
             self.outcome.show(self._record)
         else:

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from SarcopeniaAssessLib import remedies
 from SarcopeniaAssessLib.errors import SarcopeniaError
 from SarcopeniaAssessLib.slicer_bridge import export
+from SarcopeniaAssessLib.slicer_bridge.panel_run import TOLD
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.slicer_bridge.panel import Panel
@@ -75,7 +76,7 @@ class ExportSection:
         path = path if path.suffix else path.with_suffix(suffix)
         try:
             write(path)
-        except (SarcopeniaError, ImportError, OSError) as error:
+        except TOLD as error:
             self._ui.exportLabel.setText("")
             self._panel.run.fail(remedies.explained(error))
             return

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from SarcopeniaAssessLib.errors import SarcopeniaError
+from SarcopeniaAssessLib.remedies import explained
+from SarcopeniaAssessLib.slicer_bridge.panel_run import TOLD
 from SarcopeniaAssessLib.slicer_bridge.panel_words import review_sentence
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class ReviewSection:
                 ui.commentLineEdit.text.strip(),
                 oedema_or_fluid=bool(ui.oedemaCheckBox.checked),
             )
-        except SarcopeniaError as error:
-            self._panel.run.fail(error)
+        except TOLD as error:
+            self._panel.run.fail(explained(error))
             return
         self._panel.run.clear_message()
         self._panel.refresh()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _WHOLE = 1000
 """Steps of the progress bar."""
+TOLD = (SarcopeniaError, ImportError, OSError, MemoryError)
+"""What becomes a sentence; anything else is a fault of the program and goes to Slicer's log."""
 
 
 class RunSection:
@@ -98,8 +100,8 @@ class RunSection:
                 on_done=lambda answer: self._done(on_done, answer),
                 on_error=self._failed,
             )
-        except SarcopeniaError as error:
-            self._failed(error)
+        except TOLD as error:
+            self._failed(remedies.explained(error))
             return
         self._show_progress(0.0, _("Starting"))
         self._panel.busy_changed()
@@ -176,6 +178,7 @@ class RunSection:
         except SarcopeniaError as error:
             self.fail(error, self._again)
             return False
+        self._panel.logic.openCts.forget()  # what could not be read for want of a package is read again
         self._say(_("The packages are installed."))
         return True
 
@@ -189,8 +192,8 @@ class RunSection:
         self._show_progress(None)
         try:
             on_done(answer)
-        except SarcopeniaError as error:
-            self.fail(error, self._again)
+        except TOLD as error:
+            self.fail(remedies.explained(error), self._again)
         finally:
             self._panel.busy_changed()
 
