@@ -56,7 +56,7 @@ $(VENV)/runtime: $(VENV)/inputs
 	@touch $@
 
 $(VENV)/all: $(VENV)/inputs
-	@echo "Installing every extra into $(VENV) (a few minutes and 3.5 GB, once) ..."
+	@echo "Installing every extra into $(VENV) (a few minutes and 4.5 GB, once) ..."
 	@$(PIP) -e ".[dicom,training,classification,cluster,slicer,dev]"
 	@touch $(VENV)/runtime $@
 
