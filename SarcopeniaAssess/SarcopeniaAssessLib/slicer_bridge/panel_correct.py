@@ -98,7 +98,8 @@ class CorrectSection:
             self._ui.elsewhereLabel.setStyleSheet(f"color: {self._panel.colours['warning']}")
 
     def enter(self) -> None:
-        """The panel is opened: its keys work."""
+        """The panel is opened: its keys work, and tools that were registered after it are there."""
+        self._ui.segmentEditor.updateEffectList()
         self._ui.segmentEditor.installKeyboardShortcuts()
 
     def leave(self) -> None:

@@ -45,6 +45,7 @@ class ReviewSection:
         self._state = None if record is None else record["review"]["state"]
         text, colour = ("", "info") if record is None else review_sentence(record)
         self._ui.reviewLabel.setText(text)
+        self._ui.reviewLabel.setVisible(bool(text))
         self._ui.reviewLabel.setStyleSheet(f"color: {self._panel.colours[colour]}")
         self.update()
 
