@@ -132,6 +132,27 @@ def test_a_folded_section_hides_what_is_in_it(qt_host):
     assert told == [True, False]
 
 
+def test_what_is_shown_or_hidden_in_a_folded_section_comes_so_when_it_is_opened(qt_host):
+    """As ctkCollapsibleButton::eventFilter: the wish is remembered, nothing is shown meanwhile."""
+    import ctk
+    import qt
+
+    section = ctk.ctkCollapsibleButton()
+    layout = qt.QVBoxLayout(section)
+    labels = [qt.QLabel(text) for text in ("wanted later", "not wanted any more", "as it was")]
+    for label in labels:
+        layout.addWidget(label)
+    labels[0].visible = False
+    section.show()
+    assert [label.visible for label in labels] == [False, True, True]
+    section.collapsed = True
+    labels[0].visible = True
+    labels[1].visible = False
+    assert [label.visible for label in labels] == [False, False, False]
+    section.collapsed = False
+    assert [label.visible for label in labels] == [True, False, True]
+
+
 @pytest.fixture
 def editor(qt_host):
     """A segment editor on an empty segment of a CT with one bright half (x ≥ 0)."""

@@ -23,7 +23,8 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         self.setChecked(True)
         self.setSizePolicy(QtWidgets.QSizePolicy.Preferred, QtWidgets.QSizePolicy.Maximum)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._hidden_by_fold: list[QtWidgets.QWidget] = []
+        self._wanted: dict[QtWidgets.QWidget, bool] = {}
+        self._is_folding = self._was_made = False
         self.toggled.connect(self._fold)
         self._make_room()
 
@@ -36,25 +37,54 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
     collapsed = Property(bool, _collapsed, _set_collapsed, notify=contentsCollapsed)
 
     def _fold(self, opened: bool) -> None:
-        if opened:
-            for child in self._hidden_by_fold:
-                child.setVisible(True)
-            self._hidden_by_fold = []
-        else:
-            shown = [child for child in self.children() if isinstance(child, QtWidgets.QWidget)]
-            self._hidden_by_fold = [child for child in shown if not child.isHidden()]
-            for child in self._hidden_by_fold:
-                child.setVisible(False)
+        for child in self._inside():
+            self._apply(child)
         self.updateGeometry()
         self.contentsCollapsed.emit(not opened)
 
+    def _inside(self) -> list[QtWidgets.QWidget]:
+        return [child for child in self.children() if isinstance(child, QtWidgets.QWidget)]
+
+    def _apply(self, child: QtWidgets.QWidget) -> None:
+        """Show a child that is wanted and unfolded, hide any other; as CTK, not before the button is made."""
+        if not self.testAttribute(Qt.WidgetAttribute.WA_WState_Created):
+            return
+        self._is_folding = True
+        wanted = self._wanted.get(child, True)
+        child.setVisible(wanted and self.isChecked())
+        if wanted:  # so that hiding it while it is folded is an event again
+            child.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
+        self._is_folding = False
+
     def childEvent(self, event: QtCore.QChildEvent) -> None:
-        """A widget that comes to a folded button is not shown."""
+        """What is shown or hidden from now on is remembered; in a folded button nothing is shown."""
         child = event.child()
-        if event.added() and isinstance(child, QtWidgets.QWidget) and not self.isChecked():
-            self._hidden_by_fold.append(child)
-            child.setVisible(False)
+        if event.added() and isinstance(child, QtWidgets.QWidget):
+            if child.isHidden() and child.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide):
+                self._wanted[child] = False
+            child.installEventFilter(self)
+            self._apply(child)
         super().childEvent(event)
+
+    def eventFilter(self, child: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        """Somebody has shown or hidden a child: that holds once the button is unfolded."""
+        if not self._is_folding and isinstance(child, QtWidgets.QWidget):
+            if event.type() == QtCore.QEvent.Type.ShowToParent:
+                self._wanted[child] = True
+                self._apply(child)
+            elif event.type() == QtCore.QEvent.Type.HideToParent:
+                self._wanted[child] = False
+        return False
+
+    def setVisible(self, visible: bool) -> None:
+        """Children follow; that is no wish of theirs."""
+        self._is_folding = True
+        super().setVisible(visible)
+        self._is_folding = False
+        if not self._was_made and self.testAttribute(Qt.WidgetAttribute.WA_WState_Created):
+            self._was_made = True
+            for child in self._inside():
+                self._apply(child)
 
     def _heading(self) -> int:
         return self.fontMetrics().height() + 10
