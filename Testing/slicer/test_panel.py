@@ -424,6 +424,22 @@ def test_erasing_is_not_kept_to_muscle(assessed):
     assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteNone
 
 
+def test_tools_begin_with_what_suits_many_muscles_on_one_slice(assessed):
+    node = assessed.ui.segmentEditor.mrmlSegmentEditorNode()
+    islands = assessed.ui.segmentEditor.effectByName("Islands")
+    assert islands.parameter("Operation") == "REMOVE_SMALL_ISLANDS"
+    assert islands.integerParameter("MinimumSize") == 12
+    assert node.GetAttribute("BrushSphere") == "0"
+    node.SetAttribute("Islands.MinimumSize", "50")
+    assessed.widget.exit()
+    assessed.widget.enter()
+    assert islands.integerParameter("MinimumSize") == 50
+    shown = [
+        assessed.ui.segmentEditor.effectByIndex(n) for n in range(assessed.ui.segmentEditor.effectCount())
+    ]
+    assert "Smoothing" not in [effect.name for effect in shown if effect is not None]
+
+
 def test_the_editors_own_key_for_masking_is_followed_by_the_switch(assessed):
     editor, switch = assessed.ui.segmentEditor, assessed.ui.muscleOnlyCheckBox
     editor.setActiveEffectByName("Paint")

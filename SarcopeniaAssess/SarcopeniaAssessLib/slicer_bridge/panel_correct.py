@@ -14,8 +14,15 @@ from SarcopeniaAssessLib.slicer_bridge import result_nodes
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.slicer_bridge.panel import Panel
 
-EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands", "Smoothing")
-"""The tools that are shown, in this order."""
+EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands")
+"""The tools that are shown, in this order; none that works across slices, such as smoothing, which would
+empty an outline that lies on one slice alone."""
+_CHOICES = {
+    "BrushSphere": "0",  # a disc on the slice, no ball
+    "Islands.Operation": "REMOVE_SMALL_ISLANDS",  # Slicer's own choice keeps the largest: one muscle of many
+    "Islands.MinimumSize": "12",
+}
+"""What the tools do at first; what somebody has chosen otherwise stays."""
 MUSCLE_HU = (-29.0, 150.0)
 _TAG = "SarcopeniaAssess"
 _ERASE = "Erase"
@@ -53,7 +60,9 @@ class CorrectSection:
             node.SetHideFromEditors(True)
             node = scene.AddNode(node)
         node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
-        node.SetAttribute("BrushSphere", "0")
+        for name, value in _CHOICES.items():
+            if node.GetAttribute(name) is None:
+                node.SetAttribute(name, value)
         editor.setMRMLSegmentEditorNode(node)
         editor.setMRMLScene(scene)
         self._node = node
