@@ -74,7 +74,7 @@ class Bench:
 
     def hello(self, tell: Tell) -> dict[str, Any]:
         """Versions and devices: `devices` is a list of {name, title}, `auto` the one chosen by itself."""
-        tell(0.1, "Loading torch")
+        tell(0.1, "Loading the software")
         torch = _import_torch()
         from SarcopeniaAssessLib.segmentation import choose_device
 
@@ -103,7 +103,7 @@ class Bench:
         key = (request.model, _stamp(request.model), request.device, request.untiled)
         if self._loaded is None or key != self._key:
             self.forget()
-            tell(0.05, "Loading torch")
+            tell(0.05, "Loading the software")
             _import_torch()
             device = choose_device(request.device)
             tell(0.3, "Loading the model", device)

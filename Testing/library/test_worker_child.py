@@ -79,7 +79,7 @@ def until(job, text):
 def at_work(worker, request):
     """A job in a process that has started another; and the number of its session."""
     job = worker.submit(request)
-    until(job, "Loading torch")
+    until(job, "Loading the software")
     deadline = time.monotonic() + GUARD_S
     while len(family(worker.pid)) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -172,7 +172,7 @@ def test_progress_takes_the_standstill_back(worker, request_, busy):
     while not job._is_sent:
         job.poll()
     job._since.stuck_s = 30.0
-    until(job, "Loading torch")
+    until(job, "Loading the software")
     assert job._since.stuck_s < 30.0
 
 
@@ -266,7 +266,7 @@ from Testing.library.small_case import affine, ct
 worker = WarmWorker(sys.argv[2], within=Path(sys.argv[3]))
 question = ask(CtVolume.from_array(ct(), affine()), GivenFacts(), l3="slice:3")
 job = worker.submit(DrawRequest(question, None, "cpu"))
-while not [event for event in job.poll() if "Loading torch" in event.text]:
+while not [event for event in job.poll() if "Loading the software" in event.text]:
     time.sleep(0.01)
 print(worker.pid, flush=True)
 """
@@ -311,7 +311,7 @@ def launched(tmp_path, busy):
 def launched_at_work(worker, request):
     """As `at_work`; and the number of the launched process."""
     job = worker.submit(request)
-    until(job, "Loading torch")
+    until(job, "Loading the software")
     deadline = time.monotonic() + GUARD_S
     while len(family(worker.pid)) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)

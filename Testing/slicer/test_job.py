@@ -123,7 +123,7 @@ def test_nothing_is_called_after_cancel_and_no_process_stays(tmp_path, timers, q
     heard = Heard()
     with WarmWorker(python_with(tmp_path, {"torch.py": WAITING_TORCH}), within=tmp_path) as worker:
         job = TimedJob(worker, DrawRequest(question, None, "cpu"), **heard.callables())
-        ticked(timers[0], lambda: [call for call in heard.calls if "Loading torch" in call])
+        ticked(timers[0], lambda: [call for call in heard.calls if "Loading the software" in call])
         pid, before = worker.pid, list(heard.calls)
         job.cancel()
         assert gone(pid)
@@ -212,7 +212,7 @@ def test_with_qts_own_timer_the_event_loop_goes_on(qt_host, tmp_path, question):
     beside.start(10)
     with WarmWorker(python_with(tmp_path, {"torch.py": WAITING_TORCH}), within=tmp_path) as worker:
         job = TimedJob(worker, DrawRequest(question, None, "cpu"), **heard.callables())
-        qt_host.wait_until(lambda: [call for call in heard.calls if "Loading torch" in call], GUARD_S)
+        qt_host.wait_until(lambda: [call for call in heard.calls if "Loading the software" in call], GUARD_S)
         pid, before = worker.pid, list(heard.calls)
         job.cancel()
         assert gone(pid)

@@ -4,6 +4,7 @@ import pytest
 
 from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.assessment import assess
+from SarcopeniaAssessLib.models import load_model
 from SarcopeniaTraining.figure_style import PREDICTED
 from SarcopeniaTraining.pipeline_figure import pipeline_figure, sample_route
 from Testing.training.pictures import pixels, share, texts
@@ -25,7 +26,8 @@ def test_area_and_status_are_those_of_assess(figure):
 def test_it_names_the_ct_and_the_slab_as_they_are(figure):
     words = texts(figure)
     assert "LPS, 416×296×28, 1×1×5 mm" in words
-    assert "RAS, 3 slices, 1.3×1.3×5 mm" in words
+    pixel = f"{load_model().entry.preprocessing['in_plane_mm']:g}"
+    assert f"RAS, 3 slices, {pixel}×{pixel}×5 mm" in words
     assert "−175 … 250 HU" in words
 
 
