@@ -224,6 +224,8 @@ def test_the_node_is_known_to_slicer_for_what_it_is():
     study = hierarchy.CreateStudyItem(patient, "Study")
     hierarchy.CreateItem(study, volume)
     node, segment = nodes.new_segmentation(volume)
+    display = node.GetDisplayNode()
+    assert (display.GetOpacity2DFill(), display.GetOpacity2DOutline()) == (0.2, 1.0)
     assert node.GetName() == "Skeletal muscle (L3)"
     assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
     assert node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is volume

@@ -393,7 +393,7 @@ def test_a_result_can_be_rejected_and_then_accepted(assessed):
     assert assessed.ui.reviewLabel.text.startswith("Rejected by A. Reader")
     assert not assessed.ui.rejectButton.enabled
     assessed.review("A. Reader")
-    assert assessed.ui.reviewLabel.text.startswith("Accepted by A. Reader")
+    assert assessed.ui.reviewLabel.text.startswith("✓ Accepted by A. Reader")
 
 
 def test_the_result_is_moved_to_the_slice_shown(assessed):

@@ -102,7 +102,7 @@ def test_a_decision_and_what_took_it_back(words, result):
     assert words.review_sentence(result.record)[0] == "Not reviewed yet."
     accepted = result.accept(Decision("A. Reader"))
     text, colour = words.review_sentence(accepted.record)
-    assert text.startswith("Accepted by A. Reader, 20")
+    assert text.startswith("✓ Accepted by A. Reader, 20")
     assert colour == "not sarcopenic"
     mask = result.mask.copy()
     mask[:, mask.nonzero()[1][0]] = False

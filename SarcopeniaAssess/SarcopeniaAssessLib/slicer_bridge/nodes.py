@@ -28,6 +28,8 @@ MUSCLE_TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
     "~SCT^85756007^Tissue~SCT^127954009^Skeletal muscle~^^~Anatomic codes - DICOM master list~^^~^^"
 )
+_FILL = 0.2
+"""Opacity of the fill in slice views: the muscle under it stays readable; the outline is whole."""
 _RIGID = 1e-3
 
 
@@ -124,6 +126,7 @@ def new_segmentation(volume_node: Any, name: str = MUSCLE_NAME) -> tuple[Any, st
     scene = volume_node.GetScene()
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
     node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetOpacity2DFill(_FILL)
     node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     place_beside(node, volume_node)

@@ -135,7 +135,7 @@ def review_sentence(record: Mapping[str, Any]) -> tuple[str, str]:
     by = review.get("reviewer") or ""
     at = (review.get("at") or "")[:16].replace("T", " ")
     if review["state"] == "accepted":
-        return _("Accepted by {by}, {at}.").format(by=by, at=at), "not sarcopenic"
+        return _("✓ Accepted by {by}, {at}.").format(by=by, at=at), "not sarcopenic"
     if review["state"] == "rejected":
         return _("Rejected by {by}, {at}.").format(by=by, at=at), "sarcopenic"
     withdrawn = review.get("withdrawn")
