@@ -347,7 +347,6 @@ class ReviewedResult:
         if self.state is ReviewState.ACCEPTED:
             raise RecordError("The result is accepted already", "edit it, or assess the CT again")
         record = self.record if self.decided is None else replace(self, decided=None).record
-        record["review"].pop("withdrawn", None)
         record["mask"] = {**record["mask"], "pixels": pack_mask(self.mask)}
         if (opinion := self.model_opinion) is not None:
             record["model_opinion"] = opinion

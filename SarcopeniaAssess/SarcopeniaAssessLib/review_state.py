@@ -179,7 +179,6 @@ def _known(state: Mapping[str, Any], volume: CtVolume) -> CtVolume:
     return replace(
         volume,
         ras_from_ijk=affine,
-        slice_origins_mm=None,
         input=InputFacts(**_only(InputFacts, ct["input"])),
         findings=tuple(
             Finding(each["code"], Severity(each["severity"]), each["message"]) for each in ct["findings"]

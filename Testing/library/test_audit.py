@@ -93,7 +93,11 @@ def test_an_emptied_log_is_found(log):
 def test_reordered_lines_are_found(log):
     one, two, three, four, five = lines_of(log)
     log.write_bytes(one + three + two + four + five)
-    assert "Line 3 was written as line 2: lines were reordered." in messages(log)
+    assert [finding.message for finding in audit.verify_audit(log)] == [
+        "Missing before line 2: what was written as 2.",
+        "Line 3 was written as line 2: lines were reordered.",
+        "Line 4 carries another hash: line 3 was changed.",
+    ]
     log.write_bytes(one + two + two + three + four + five)
     assert "Line 3 was written as line 2" in messages(log)
 
@@ -147,6 +151,14 @@ def test_nothing_is_added_to_a_damaged_end(log):
         with pytest.raises(OutputError, match=r"damaged|lost lines"):
             audit.append(log, "accepted", decided())
         assert log.read_bytes() == damaged
+
+
+def test_nothing_is_added_where_a_line_is_missing(log):
+    one, _, *others = lines_of(log)
+    log.write_bytes(one + b"".join(others))
+    log.with_name("audit.jsonl.seal").unlink()
+    with pytest.raises(OutputError, match="damaged"):
+        audit.append(log, "accepted", decided())
 
 
 def test_an_invalid_record_is_never_written(log):

@@ -91,6 +91,16 @@ def test_the_interval_of_an_edited_mask_is_reader_variability(result, grown):
     assert high / small_case.MUSCLE_CM2 - 1 > 2 * READER_VARIABILITY, "the model's own error is larger"
 
 
+def test_what_the_network_doubted_is_not_drawn_on_an_edited_mask(result, grown):
+    assert result.assessment.slice_doubtful is not None
+    assert grown.assessment.slice_doubtful is None
+    assert grown.assessment.slice_doubt is None
+    pieces = replace(result.drawing, fragments_removed_cm2=9.0)
+    for each, told in ((result, True), (grown, False)):
+        quality = replace(each, drawing=pieces).assessment.record["quality"]
+        assert ("fragments_removed" in [finding["code"] for finding in quality]) == told
+
+
 def test_undone_edits_leave_the_first_record(result, grown):
     back = grown.with_mask(result.mask.astype(np.uint8) * 255)
     assert not back.is_edited
@@ -165,7 +175,9 @@ def test_a_change_withdraws_the_decision_visibly(result, change, reason, decide)
     assert review["withdrawn"]["reason"] == reason
     again = changed.with_mask(np.roll(changed.mask, 1, axis=1))
     assert again.record["review"]["withdrawn"]["reason"] == reason, "a second change withdraws nothing new"
-    assert "withdrawn" not in changed.accept(Decision("Dr Z")).record["review"]
+    accepted = changed.accept(Decision("Dr Z"))
+    assert "withdrawn" not in accepted.record["review"]
+    assert accepted.withdrawn is None
 
 
 def test_going_back_does_not_accept_again(result):
