@@ -129,9 +129,9 @@ def slicer_python() -> Path:
 
     if found := shutil.which(PYTHON):
         return Path(found)
-    application = getattr(slicer, "app", None)
-    if application is not None:
-        beside = Path(application.slicerHome) / "bin" / (PYTHON + (".exe" if sys.platform == "win32" else ""))
+    home = getattr(getattr(slicer, "app", None), "slicerHome", None)
+    if home:
+        beside = Path(home) / "bin" / (PYTHON + (".exe" if sys.platform == "win32" else ""))
         if beside.is_file():
             return beside
     own = Path(sys.executable or "")
