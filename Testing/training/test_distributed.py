@@ -28,7 +28,8 @@ from SarcopeniaTraining.finetuning import Training
 from SarcopeniaTraining.networks import learner
 from Testing.training.test_finetuning import CUBES, TINY, Rings
 from SarcopeniaTraining.samples import Samples
-with joined_team("cpu") as (team, device):
+
+def work(team):  # what it makes is gone before the team parts: a network that outlives it aborts now and then
     for preset, source in ((TINY, Rings()), (CUBES, Rings((40, 36, 32)))):
         preset = dataclasses.replace(preset, network={**preset.network, "drop_path_rate": 0.0})
         training = Training.start(preset)
@@ -43,10 +44,13 @@ with joined_team("cpu") as (team, device):
             torch.save({"gradients": found, "loss": team.mean(loss)}, f"{sys.argv[1]}-{preset.thin}.pt")
         else:
             team.mean(loss)
+
+with joined_team("cpu") as (team, device):
+    work(team)
 """
 
 
-def launched(script: Path, out: Path, processes: int) -> None:
+def launched(script: Path, out: Path, processes: int, attempts: int = 4) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     done = subprocess.run(
         [sys.executable, *(launcher if processes > 1 else []), str(script), str(out), json.dumps(ROOTS)],
@@ -56,6 +60,9 @@ def launched(script: Path, out: Path, processes: int) -> None:
         check=False,
         timeout=120,
     )
+    if "terminate called without an active exception" in done.stderr and attempts > 1:
+        launched(script, out, processes, attempts - 1)  # gloo's threads abort now and then
+        return
     assert done.returncode == 0, done.stderr
 
 
