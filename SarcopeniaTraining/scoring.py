@@ -33,12 +33,10 @@ def load_run(run: str) -> SegmentationModel:
 
 def _entry(preset: FinetunePreset, folder: Path) -> ModelEntry:
     """How to feed the network, and the checksum of its checkpoint; a run is no registered model."""
-    smit = {"kind": "smit"}
-    architecture = preset.network if preset.network["kind"] == "smit" else smit
     return ModelEntry(
         name=preset.name,
         version="run",
-        architecture=architecture,
+        architecture=preset.network,
         preprocessing=preset.slab.to_mapping(),
         trained_on="a training in progress",
         sha256=file_sha256(folder / CHECKPOINT),

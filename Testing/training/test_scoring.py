@@ -15,26 +15,31 @@ from SarcopeniaTraining.scoring import load_run
 
 DEFAULT = default_model_name()
 
-SMOKE = load_preset("smoke")
-TINY = dataclasses.replace(
-    SMOKE,
-    epochs=1,
-    warmup_epochs=0.5,
-    checkpoint_every=1,
-    batch=2,
-    patch=(64, 64),
-    slab=dataclasses.replace(SMOKE.slab, in_plane_mm=5.0),
-    drawn=DrawnPhantoms((10_000, 2), (1_000_000, 1), (80, 80), samples_per_epoch=2),
-)
+
+def tiny(name):
+    preset = load_preset(name)
+    return dataclasses.replace(
+        preset,
+        epochs=1,
+        warmup_epochs=0.5,
+        checkpoint_every=1,
+        batch=2,
+        patch=(64, 64),
+        slab=dataclasses.replace(preset.slab, in_plane_mm=5.0),
+        drawn=DrawnPhantoms((10_000, 2), (1_000_000, 1), (80, 80), samples_per_epoch=2),
+    )
 
 
-def test_a_folder_is_the_averaged_network_known_by_its_checkpoint(tmp_path):
-    training = finetune(TINY, tmp_path / "run", cache=tmp_path / "slabs")
+@pytest.mark.parametrize("name", ["smoke", "unet-smoke"])
+def test_a_folder_is_the_averaged_network_known_by_its_checkpoint(tmp_path, name):
+    preset = tiny(name)
+    training = finetune(preset, tmp_path / "run", cache=tmp_path / "slabs")
     model = load_run(str(tmp_path / "run"))
     assert model.entry.sha256 == hashlib.sha256((tmp_path / "run" / CHECKPOINT).read_bytes()).hexdigest()
     average, own = training.average.module.state_dict(), model.network.state_dict()
     assert all(torch.equal(average[name], own[name]) for name in average)
-    assert dict(model.entry.preprocessing) == TINY.slab.to_mapping()
+    assert dict(model.entry.preprocessing) == preset.slab.to_mapping()
+    assert model.entry.architecture == preset.network
 
 
 def test_a_name_is_the_registered_model():
