@@ -59,9 +59,8 @@ class Reading:
 
     @property
     def reader_cm2(self) -> float:
-        """What a careful reader draws of it: the truth × N(1, 0.97 %), 95 % of which lies within 1.9 %."""
-        reader = np.random.default_rng([self.seed, 8])
-        return self.truth_cm2 * (1 + float(reader.normal(0, READER_VARIABILITY / 1.96)))
+        """What a careful reader draws of it."""
+        return simulated_reader_cm2(self.truth_cm2, self.seed)
 
     def to_mapping(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -72,6 +71,12 @@ class Reading:
         """The inverse of `to_mapping`."""
         doubt = values["doubt"]
         return cls(**{**values, "doubt": None if doubt is None else Doubt(**doubt)})
+
+
+def simulated_reader_cm2(truth_cm2: float, seed: int) -> float:
+    """What a careful reader draws of a phantom: the truth × N(1, 0.97 %), 95 % of which lies within 1.9 %."""
+    scatter = np.random.default_rng([seed, 8]).normal(0, READER_VARIABILITY / 1.96)
+    return truth_cm2 * (1 + float(scatter))
 
 
 def read_case(

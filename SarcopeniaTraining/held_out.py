@@ -16,9 +16,10 @@ from SarcopeniaAssessLib.assessment import Assessment, assess
 from SarcopeniaAssessLib.criteria import StatusValue, judge
 from SarcopeniaAssessLib.errors import SarcopeniaError
 from SarcopeniaAssessLib.level import find_level
-from SarcopeniaAssessLib.measurement import READER_VARIABILITY, measure_slice
+from SarcopeniaAssessLib.measurement import measure_slice
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts, Sex
 from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaTraining.calibration import simulated_reader_cm2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,9 +88,8 @@ class HeldOutScore:
 
     @property
     def reader_cm2(self) -> float:
-        """What a careful reader draws: the truth with the reader's own spread, 95 % of it within 1.9 %."""
-        reader = np.random.default_rng([self.seed, 8])  # the very readers that calibration is checked on
-        return self.truth_cm2 * (1 + float(reader.normal(0, READER_VARIABILITY / 1.96)))
+        """What a careful reader draws: one of the readers that calibration is checked on."""
+        return simulated_reader_cm2(self.truth_cm2, self.seed)
 
     @property
     def covered(self) -> bool | None:
