@@ -19,7 +19,7 @@ import numpy as np
 from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
 from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaAssessLib.volume import CtVolume
-from SarcopeniaTraining.machine import one_thread, workers
+from SarcopeniaTraining.machine import as_done, one_thread
 from SarcopeniaTraining.second_family import draw_scan
 from SarcopeniaTraining.spine_scans.counted import Counted, counted, summary
 
@@ -97,10 +97,7 @@ def evaluate(
 
 def _all(measure: Callable[[int], Counted], seeds: range, jobs: int) -> list[Counted]:
     """One result a seed, in their order."""
-    if min(jobs, len(seeds)) <= 1:
-        return [measure(seed) for seed in seeds]
-    with workers(jobs, len(seeds), one_thread) as pool:
-        return list(pool.map(measure, seeds))
+    return sorted(as_done(measure, seeds, jobs, one_thread), key=lambda scan: scan.seed)
 
 
 def main(arguments: list[str] | None = None) -> int:
