@@ -22,7 +22,7 @@ help:
 	@echo "make test    install every extra and what of Debian draws without a screen, then lint and tests"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   speed and memory, as printed tables (minutes; and 0.6 GB in the temporary folder)"
-	@echo "make model   train the default model from nothing, on phantoms, into runs (hours; goes on where it was stopped)"
+	@echo "make model   train the default model from nothing, on phantoms, into runs (over an hour; goes on where it was stopped)"
 	@echo "make clean   remove .venv, caches and demo-output"
 
 demo: $(VENV)/runtime

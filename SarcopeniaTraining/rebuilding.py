@@ -97,7 +97,7 @@ def plan_text(made: Sequence[Stage], calibrated_on: int, *, smoke: bool = False)
     for number, stage in enumerate(made, start=1):
         cost = "a minute or two (smoke)" if smoke else stage.preset.cost
         lines.append(f"{number}. {stage.preset.name}: {cost}")
-    told = f"calibration on {calibrated_on} phantoms, about 2 core-seconds each"
+    told = f"calibration on {calibrated_on} phantoms, about 1 core-second each"
     return [*lines, f"{len(made) + 1}. {told}", "what is finished in the folder is not done again"]
 
 
