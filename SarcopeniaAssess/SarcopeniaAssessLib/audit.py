@@ -47,9 +47,9 @@ def append(path: Path, event: str, record: Mapping[str, Any]) -> int:
     path:
         The log; made if it is not there, its folder not.
     event:
-        What happened: "accepted", "rejected", "withdrawn", "exported" …
+        What happened: "accepted", "rejected", "withdrawn".
     record:
-        As it is after that; must be valid.
+        The decided one, also where the decision is withdrawn; must be valid.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def append(path: Path, event: str, record: Mapping[str, Any]) -> int:
     RecordError
         The record is not valid; nothing is written.
     OutputError
-        The log cannot be written, is in use for long, or its end is damaged; nothing is written.
+        The log cannot be written, is in use for long, or is damaged at its end; nothing is written.
     """
     validate_record(record)
     try:
@@ -87,10 +87,10 @@ def verify_audit(path: Path) -> list[Finding]:
         raise InputError(
             f"The audit log cannot be read ({error.strerror or 'error'})", "check the path"
         ) from error
-    lines = content.split(b"\n")
-    ended = lines.pop() == b""
+    *lines, rest = content.split(b"\n")
+    ended = not rest
     if not ended:
-        lines = content.split(b"\n")
+        lines.append(rest)
     if lines and all(_entry(line) is None for line in lines):
         raise InputError("The file is no audit log", f"give the {LOG_FILE} of this program")
     found = list(_line_findings(lines, ended=ended))
@@ -118,10 +118,7 @@ def read_audit(path: Path) -> list[dict[str, Any]]:
 
 
 def _append_line(log: IO[bytes], path: Path, event: str, record: Mapping[str, Any]) -> int:
-    number, previous = _end_of(log)
-    seal = _read_seal(path)
-    if seal is not None and seal.lines > number:
-        raise OutputError(f"The audit log has lost lines at its end ({number} of {seal.lines})", _DAMAGED)
+    number, previous = _end_of(log, _read_seal(path))
     entry = {
         "line": number + 1,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -143,12 +140,17 @@ def _append_line(log: IO[bytes], path: Path, event: str, record: Mapping[str, An
     return number + 1
 
 
-def _end_of(log: IO[bytes]) -> tuple[int, str]:
+def _end_of(log: IO[bytes], seal: _Seal | None) -> tuple[int, str]:
     """Number and hash of the last line; 0 and zeros of an empty log."""
     log.seek(0)
     last, count = b"", 0
     for line in log:
         last, count = line, count + 1
+        # A seal made anew over a changed line would hide the change.
+        if seal is not None and count == seal.lines and _sha256(line.removesuffix(b"\n")) != seal.sha256:
+            raise OutputError(f"The audit log is damaged: line {count} was changed", _DAMAGED)
+    if seal is not None and seal.lines > count:
+        raise OutputError(f"The audit log has lost lines at its end ({count} of {seal.lines})", _DAMAGED)
     if count == 0:
         return 0, FIRST
     entry = _entry(last)

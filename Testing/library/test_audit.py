@@ -153,6 +153,21 @@ def test_nothing_is_added_to_a_damaged_end(log):
         assert log.read_bytes() == damaged
 
 
+def test_no_new_seal_hides_that_the_last_line_was_changed(log):
+    seal = log.with_name("audit.jsonl.seal")
+    sealed = seal.read_bytes()
+    audit.append(log, "rejected", decided())
+    *lines, fifth, sixth = lines_of(log)
+    other = fifth.replace("Müller".encode(), "Möller".encode())
+    for content in (b"".join([*lines, other]), b"".join([*lines, other, sixth])):
+        log.write_bytes(content)
+        seal.write_bytes(sealed)
+        with pytest.raises(OutputError, match="line 5 was changed"):
+            audit.append(log, "accepted", decided())
+        assert log.read_bytes() == content
+        assert seal.read_bytes() == sealed
+
+
 def test_nothing_is_added_where_a_line_is_missing(log):
     one, _, *others = lines_of(log)
     log.write_bytes(one + b"".join(others))
