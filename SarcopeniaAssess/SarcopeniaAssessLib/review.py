@@ -39,7 +39,7 @@ OEDEMA_MESSAGE = (
     "large."
 )
 _NETWORKS_OWN = "network_doubts"
-"""A finding about the network that says nothing of a mask that a person has corrected."""
+"""A finding about the network that says nothing of a mask that a person has drawn or corrected."""
 _FACTS = {"sex": "sex", "age_years": "age", "height_m": "height", "weight_kg": "weight"}
 
 
@@ -121,10 +121,14 @@ class ReviewedResult:
         return not np.array_equal(self.mask, self.drawing.mask)
 
     @property
+    def is_the_models(self) -> bool:
+        """Whether the mask is what a model drew, pixel by pixel."""
+        return self.drawing.model is not None and not self.is_edited
+
+    @property
     def is_kept(self) -> bool:
         """Whether another Assess must leave it alone: somebody drew, edited or accepted it."""
-        is_a_persons = self.is_edited or self.drawing.model is None
-        return self.state is ReviewState.ACCEPTED or (is_a_persons and bool(self.mask.any()))
+        return self.state is ReviewState.ACCEPTED or (not self.is_the_models and bool(self.mask.any()))
 
     def with_mask(self, mask: NDArray[Any]) -> ReviewedResult:
         """The result after an edit; itself if nothing changed.
@@ -201,9 +205,8 @@ class ReviewedResult:
 
         What withholds a status is taken from the last whole record, not looked for again.
         """
-        measured, is_edited = self._measured, self.is_edited
+        measured, is_the_models = self._measured, self.is_the_models
         patient = self.question.volume.patient
-        is_the_models = not is_edited and self.drawing.model is not None
         interval = sma_interval_cm2(measured.sma_cm2)
         if is_the_models:
             interval = self.assessed["muscle"]["sma_interval_cm2"]
@@ -212,7 +215,7 @@ class ReviewedResult:
             patient,
             names=self.question.criteria,
             interval=None if interval is None else (interval[0], interval[1]),
-            withheld=self._withheld(is_edited=is_edited),
+            withheld=self._withheld(),
         ).status
         return {
             "muscle": {
@@ -232,7 +235,7 @@ class ReviewedResult:
                 "reason": status.reason,
             },
             "review": {"state": self.state.value},
-            "edited": is_edited,
+            "edited": self.is_edited,
         }
 
     @cached_property
@@ -284,7 +287,7 @@ class ReviewedResult:
             self.mask, volume.pixel_area_cm2, hu=self.drawing.hu, height_m=volume.patient.height_m
         )
 
-    def _withheld(self, *, is_edited: bool) -> str | None:
+    def _withheld(self) -> str | None:
         """Why no status may be given, as far as is known without looking at the whole slice again."""
         if not self.mask.any():
             return "the mask is empty"
@@ -295,19 +298,15 @@ class ReviewedResult:
         told = (
             each["message"].rstrip(".")
             for each in last["quality"]
-            if each["severity"] == "error" and not (is_edited and each["code"] == _NETWORKS_OWN)
+            if each["severity"] == "error" and (self.is_the_models or each["code"] != _NETWORKS_OWN)
         )
         return next(told, None)
 
     @property
     def _is_as_assessed(self) -> bool:
-        facts = self.question.volume.patient
-        there, level = self.assessed["patient"], self.assessed["l3"]["slice_from_feet"]
-        return (
-            not self.is_edited
-            and level == self.question.level.slice_from_feet
-            and all(there[name] == getattr(facts, name) for name in there)
-        )
+        """Whether the first record is that of now: only a model's mask is known to be what it was."""
+        facts, there = self.question.volume.patient, self.assessed["patient"]
+        return self.is_the_models and all(there[name] == getattr(facts, name) for name in there)
 
     @property
     def _review_block(self) -> dict[str, Any]:

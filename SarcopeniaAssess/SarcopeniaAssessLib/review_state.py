@@ -104,6 +104,14 @@ def records_of(text: str) -> dict[str, Any]:
     return {"assessed": state["assessed"], "decided": state["decided"]}
 
 
+def slice_of(text: str) -> int:
+    """Slice from the feet of a stored result, without its CT; errors as `records_of`."""
+    try:
+        return int(_parsed(text)["level"]["slice_from_feet"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged() from error
+
+
 def from_text(text: str, volume: CtVolume) -> ReviewedResult:
     """The result on its CT.
 

@@ -297,6 +297,27 @@ def test_a_level_set_anew_holds_what_a_person_has_marked_there(result):
     assert moved.accept(DR_X).record["l3"]["slice_from_feet"] == 5
 
 
+@pytest.mark.parametrize("is_accepted", [False, True])
+def test_back_at_the_first_level_the_record_is_of_the_mask_that_is_there_now(result, is_accepted):
+    away = at_slice_5(result, np.zeros_like(result.mask))
+    mask = np.roll(result.mask, 3, axis=0)
+    mask[28] = False  # 20 pixels of the rolled block of 30 × 20
+    back = away.at_level(result.question, Drawing(mask, result.drawing.hu))
+    back = back.accept(DR_X) if is_accepted else back
+    record = back.record
+    assert record["muscle"]["sma_cm2"] == pytest.approx(small_case.MUSCLE_CM2 - 4.0)
+    assert (record["mask"]["source"], record["model"]["name"]) == ("given", None)
+    assert record["id"] != result.record["id"]
+    assert back.live()["muscle"] == {name: record["muscle"][name] for name in back.live()["muscle"]}
+
+
+def test_the_networks_doubt_does_not_withhold_the_status_of_a_mask_drawn_by_hand(result):
+    told = {"code": "network_doubts", "severity": "error", "message": "The network doubts too much."}
+    doubtful = replace(result, assessed={**result.assessed, "quality": [told]})
+    by_hand = doubtful.at_level(result.question, Drawing(result.mask, result.drawing.hu))
+    assert by_hand.live()["status"]["value"] == by_hand.record["status"]["value"] == "sarcopenic"
+
+
 def test_a_level_without_a_mask_keeps_nothing_and_records_nothing(result):
     moved = at_slice_5(result, np.zeros_like(result.mask))
     assert not moved.is_kept

@@ -14,7 +14,7 @@ from SarcopeniaAssessLib.measurement import Measurement
 from SarcopeniaAssessLib.models import load_model
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts, Sex
 from SarcopeniaAssessLib.review import Decision, ReviewedResult, ReviewState
-from SarcopeniaAssessLib.review_state import from_text, records_of, to_text
+from SarcopeniaAssessLib.review_state import from_text, records_of, slice_of, to_text
 from SarcopeniaAssessLib.volume import CtVolume
 from Testing.library import small_case
 
@@ -135,6 +135,10 @@ def test_records_are_there_without_the_ct(result):
     assert records_of(to_text(accepted)) == {"assessed": result.record, "decided": accepted.record}
     assert records_of(to_text(result))["decided"] is None
     assert from_text(to_text(accepted), result.question.volume).state is ReviewState.ACCEPTED
+    assert slice_of(to_text(accepted)) == 3
+    for path, value in ((("level",), None), (("level", "slice_from_feet"), "x"), (("state",), "other")):
+        with pytest.raises(RecordError):
+            slice_of(damage(to_text(result), *path, value=value))
 
 
 def damage(text, *path, value=None):

@@ -23,7 +23,16 @@ from SarcopeniaAssessLib.packed_mask import unpack_mask
 from SarcopeniaAssessLib.slicer_bridge import nodes, result_nodes
 from SarcopeniaAssessLib.slicer_bridge.logic import AssessLogic
 from Testing.library import small_case
-from Testing.slicer.mrml_cases import add_transform, add_volume, edit, moved, nodes_in_scene, voxels
+from Testing.slicer.mrml_cases import (
+    add_transform,
+    add_volume,
+    edit,
+    load_dicom,
+    moved,
+    nodes_in_scene,
+    voxels,
+)
+from Testing.slicer.test_sources import dicom_folder
 
 pytestmark = pytest.mark.usefixtures("slicer_scene")
 MUSCLE = small_case.muscle()[:, :, 3] > 0
@@ -211,6 +220,30 @@ class TestDecisions:
         np.testing.assert_array_equal(unpack_mask(record["mask"]["pixels"]), mask)
         np.testing.assert_array_equal(unpack_mask(record["model_opinion"]["pixels"]), MUSCLE)
         assert node.GetAttribute(result_nodes.REVIEW) == "accepted"
+
+    def test_the_time_runs_on_while_somebody_watches(self, logic, model, volume, monkeypatch):
+        now = [1000.0]
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+        node = logic.assess(volume, "male", "slice:3", model=model)
+        logic.watch(node, lambda told: None)
+        now[0] += 10.0
+        logic.setFacts(node, GivenFacts("male", age_years=70.0))
+        now[0] += 10.0
+        assert logic.accept(node, "Dr X")["review"]["seconds_to_accept"] == 20.0
+        edit(node, volume)
+        now[0] += 5.0
+        assert logic.accept(node, "Dr X")["review"]["seconds_to_accept"] == 25.0
+
+    def test_back_at_a_level_its_mask_of_now_is_accepted(self, logic, node, volume):
+        segment = result_nodes.segment_of(node)
+        logic.setLevel(node, small_case.ORIGIN_MM[2] + 5 * 6.0)
+        nodes.write_mask(node, segment, volume, MUSCLE & (np.arange(90) < 55)[:, None], 3)
+        logic.setLevel(node, small_case.ORIGIN_MM[2] + 3 * 6.0)
+        record = logic.accept(node, "Dr X")
+        assert record["muscle"]["sma_cm2"] == pytest.approx(570 * small_case.PIXEL_CM2)
+        assert logic.measure(node)["muscle"]["sma_cm2"] == record["muscle"]["sma_cm2"]
+        assert unpack_mask(record["mask"]["pixels"]).sum() == 570
+        assert (record["mask"]["source"], record["model"]["name"]) == ("given", None)
 
     def test_nobody_cannot_accept(self, logic, node):
         for decide in (logic.accept, logic.reject):
@@ -450,18 +483,46 @@ class TestASavedScene:
         assert logic.record(mine)["review"]["state"] == "accepted"
         assert logic.record(loaded) | {"id": ""} == before | {"id": ""}
 
-    def test_holds_no_name_of_the_patient(self, logic, model, tmp_path):
-        volume = add_volume(name="ct")
-        volume.SetAttribute("DICOM.PatientSex", "M")
+    def test_holds_nothing_that_names_the_patient(self, logic, model, tmp_path):
+        """Nor does anything else that this module writes: log, parameters, nodes and their names."""
+        planted = {
+            "PatientName": "Planted^Name", "PatientID": "planted-4711", "PatientBirthDate": "19480317",
+            "StudyDescription": "planted study", "SeriesDescription": "planted series",
+            "InstitutionName": "Planted Hospital", "AccessionNumber": "planted-1",
+        }  # fmt: skip
+        volume = load_dicom(dicom_folder(tmp_path / "ct", **planted))
+        volume.SetName("3: Planted^Name 19480317")
+        before = set(nodes_in_scene())
+        logic.parameters.ct = volume
+        (tmp_path / "log").mkdir()
+        logic.parameters.audit_folder = tmp_path / "log"
         node = logic.assess(volume, l3="slice:3", model=model)
-        assert "planted" not in result_nodes.stored(node).lower()
-        state = json.loads(result_nodes.stored(node))
-        assert set(state["patient"]) == {"sex", "sex_source", "age_years", "height_m", "weight_kg"}
+        logic.accept(node, "Dr X")
+        edit(node, volume)
+        record = logic.record(node)
+        made = [slicer.mrmlScene.GetNodeByID(each) for each in set(nodes_in_scene()) - before]
+        texts = [json.dumps(record), (tmp_path / "log" / "audit.jsonl").read_text(encoding="utf-8")]
+        for each in (*made, logic.parameters.node):
+            texts += [each.GetName(), str(each), *map(each.GetAttribute, each.GetAttributeNames())]
+        assert record["patient"]["sex"] == "female", "the header was read"
+        assert node in made
+        told = "\n".join(texts).lower()
+        assert [word for word in ("planted", "1948", "4711", "1.2.826", "61y") if word in told] == []
+        files = sorted(path.name for path in (tmp_path / "log").iterdir())
+        assert files == [".audit.jsonl.lock", "audit.jsonl", "audit.jsonl.seal"]
 
     def test_a_damaged_result_is_told_and_kept(self, logic, node, volume, model):
-        node.SetAttribute(result_nodes.RESULT, result_nodes.stored(node)[:-30])
-        with pytest.raises(RecordError, match="damaged"):
-            logic.measure(node)
+        whole = result_nodes.stored(node)
+        segment = result_nodes.segment_of(node)
+        for damaged in (whole[:-30], whole.replace('"level":{', '"levels":{', 1), whole.replace("/1", "/9")):
+            node.SetAttribute(result_nodes.RESULT, damaged)
+            with pytest.raises(RecordError, match="assess the CT again"):
+                logic.measure(node)
+            new = logic.assess(volume, "male", "slice:3", model=model)
+            assert new is not node
+            assert node.GetAttribute(result_nodes.RESULT) == damaged
+            np.testing.assert_array_equal(voxels(node, segment, volume)[:, :, 3], MUSCLE)
+            slicer.mrmlScene.RemoveNode(new)
 
 
 def test_closing_the_scene_leaves_nothing(logic, node, volume):

@@ -6,19 +6,18 @@ goes. The mask itself is the segment's; what is stored beside it is what the mod
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import slicer
 
 from SarcopeniaAssessLib.errors import InputError
-from SarcopeniaAssessLib.review import ReviewedResult
-from SarcopeniaAssessLib.review_state import to_text
+from SarcopeniaAssessLib.review import ReviewState
+from SarcopeniaAssessLib.review_state import slice_of
 
 RESULT = "SarcopeniaAssess.result"
 REVIEW = "SarcopeniaAssess.review"
-"""unreviewed, accepted or rejected: for a person who looks at the node, and for searches."""
+"""unreviewed, accepted or rejected when the module last looked: for a person who looks at the node."""
 SEGMENT = "SarcopeniaAssess.segment"
 CT_ROLE = "SarcopeniaAssessCt"
 
@@ -49,16 +48,14 @@ def results(scene: Any = None) -> Iterator[Any]:
             yield node
 
 
-def store(node: Any, result: ReviewedResult) -> str:
-    """Keep a result in its node; returns the text that stands there now."""
-    text = to_text(result)
+def store(node: Any, text: str, state: ReviewState) -> None:
+    """Keep a result in its node, as `review_state.to_text` gives it; observers are told once."""
     blocked = node.StartModify()
     try:
         node.SetAttribute(RESULT, text)
-        node.SetAttribute(REVIEW, result.state.value)
+        node.SetAttribute(REVIEW, state.value)
     finally:
         node.EndModify(blocked)
-    return text
 
 
 def stored(node: Any) -> str:
@@ -68,8 +65,16 @@ def stored(node: Any) -> str:
 
 
 def level_of(node: Any) -> int:
-    """Slice from the feet of a result, as it is stored; errors as `require_result`."""
-    return int(json.loads(stored(node))["level"]["slice_from_feet"])
+    """Slice from the feet of a result, as it is stored.
+
+    Raises
+    ------
+    InputError
+        As `require_result`.
+    RecordError
+        What is stored is damaged.
+    """
+    return slice_of(stored(node))
 
 
 def segment_of(node: Any) -> str:

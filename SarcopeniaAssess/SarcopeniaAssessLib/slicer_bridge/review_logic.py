@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib import audit
 from SarcopeniaAssessLib.assessment import Assessment, Drawing, GivenFacts, ask
-from SarcopeniaAssessLib.errors import GeometryError, InputError, OutputError, SarcopeniaError
+from SarcopeniaAssessLib.errors import (
+    GeometryError,
+    InputError,
+    OutputError,
+    RecordError,
+    SarcopeniaError,
+)
 from SarcopeniaAssessLib.review import Decision, ReviewedResult, ReviewState
-from SarcopeniaAssessLib.review_state import from_text, records_of
+from SarcopeniaAssessLib.review_state import from_text, records_of, to_text
 from SarcopeniaAssessLib.slicer_bridge import nodes, result_nodes
 from SarcopeniaAssessLib.slicer_bridge.open_cts import OpenCts
 from SarcopeniaAssessLib.slicer_bridge.parameters import Parameters
@@ -55,13 +61,14 @@ class ReviewLogic:
         return Parameters.of_scene()
 
     def resultsOf(self, volumeNode: Any, slice_from_feet: int | None = None) -> list[Any]:
-        """Segmentation nodes that are results of a CT, of one level or of all."""
-        return [
-            node
-            for node in result_nodes.results(volumeNode.GetScene())
-            if result_nodes.ct_node_of(node) is volumeNode
-            and slice_from_feet in (None, result_nodes.level_of(node))
-        ]
+        """Segmentation nodes that are results of a CT, of one level or of all; damaged ones left out."""
+        found = []
+        for node in result_nodes.results(volumeNode.GetScene()):
+            if result_nodes.ct_node_of(node) is volumeNode:
+                with contextlib.suppress(RecordError):
+                    if slice_from_feet in (result_nodes.level_of(node), None):
+                        found.append(node)
+        return found
 
     def result(self, segmentationNode: Any) -> ReviewedResult:
         """The result as it stands: the mask read from the node, an edit noticed, a decision withdrawn by it.
@@ -95,7 +102,7 @@ class ReviewLogic:
         """The record of a result as it stands.
 
         Where its CT is gone, moved or changed, the mask cannot be measured any more; what was accepted or
-        rejected before is still what was.
+        rejected before is still what was, with the CT's hash and the mask that it was said of.
 
         Raises
         ------
@@ -264,9 +271,10 @@ class ReviewLogic:
         return live
 
     def _keep(self, segmentation_node: Any, result: ReviewedResult, clicked: float | None) -> None:
-        live = _Live("", result, self._ct_of(segmentation_node), clicked)
-        self._live[segmentation_node.GetID()] = live
-        live.text = result_nodes.store(segmentation_node, result)
+        text = to_text(result)
+        # Before the node tells its observers, who ask for the result at once.
+        self._live[segmentation_node.GetID()] = _Live(text, result, self._ct_of(segmentation_node), clicked)
+        result_nodes.store(segmentation_node, text, result.state)
 
     def _replace(self, segmentation_node: Any, live: _Live, changed: ReviewedResult) -> None:
         """Keep a changed result; in the node too where more than the mask has changed."""

@@ -76,11 +76,11 @@ class Watch:
         if not isinstance(now, tuple):
             self._on_change(now)
         elif self._on_error is not None:
-            self._on_error(now[0](*now[1:]))
+            self._on_error(SarcopeniaError(*now))
 
     def _asked(self) -> Any:
-        """What `measure` gives, or an error's kind and words, which can be compared."""
+        """What `measure` gives, or an error's words, which can be compared."""
         try:
             return self._logic.measure(self._node)
         except SarcopeniaError as error:
-            return (SarcopeniaError, error.problem, error.remedy)
+            return (error.problem, error.remedy)
