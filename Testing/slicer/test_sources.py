@@ -10,7 +10,7 @@ import slicer
 from SarcopeniaAssessLib.ct_io import open_ct
 from SarcopeniaAssessLib.patient import PatientFacts, Sex
 from SarcopeniaAssessLib.slicer_bridge.nodes import ct_of
-from SarcopeniaAssessLib.slicer_bridge.sources import facts_of, known_of, source_of
+from SarcopeniaAssessLib.slicer_bridge.sources import known_of, source_of
 from Testing.library import ct_files, small_case
 from Testing.slicer.mrml_cases import (
     OBLIQUE,
@@ -119,6 +119,32 @@ def test_a_file_that_has_become_another_is_not_believed(tmp_path):
     assert source_of(node).files == ()
 
 
+def test_a_file_of_the_same_voxels_elsewhere_is_not_believed(tmp_path):
+    """Its pixels would be of another size, and so would every area."""
+    path = ct_files.write_nifti(tmp_path / "ct.nii.gz", small_case.ct(), small_case.affine())
+    node = load_volume(path)
+    ct_files.write_nifti(path, small_case.ct(), small_case.affine() @ np.diag([1.5, 1.0, 1.0, 1.0]))
+    mine = known(node)
+    assert mine.input.format == "memory"
+    assert mine.pixel_area_cm2 == pytest.approx(small_case.PIXEL_CM2)
+    np.testing.assert_allclose(mine.ras_from_ijk, small_case.affine())
+    ct_files.write_nifti(path, small_case.ct()[:, :, :6], small_case.affine())
+    assert known(node).input.format == "memory"
+    longer = np.concatenate([small_case.ct(), small_case.ct()[:, :, :1]], axis=2)
+    ct_files.write_nifti(path, longer, small_case.affine())
+    assert known(node).input.format == "memory"
+
+
+@pytest.mark.parametrize("k", [0, 3, 6])
+def test_a_file_with_other_values_is_not_believed(tmp_path, k):
+    path = ct_files.write_nifti(tmp_path / "ct.nii.gz", small_case.ct(), small_case.affine())
+    node = load_volume(path)
+    other = small_case.ct()
+    other[40, 30, k] += 1
+    ct_files.write_nifti(path, other, small_case.affine())
+    assert known(node).input.format == "memory"
+
+
 def test_a_volume_made_here_has_no_files():
     node = add_volume()
     assert source_of(node).files == ()
@@ -155,12 +181,12 @@ def test_a_dicom_database_tells_files_and_facts(tmp_path, monkeypatch):
     from pydicom import dcmread
 
     node.SetAttribute("DICOM.instanceUIDs", " ".join(dcmread(file).SOPInstanceUID for file in files))
-    assert facts_of(node) == HERS
+    assert source_of(node).facts == HERS
     assert_same_ct(known(node), open_ct(tmp_path))
     monkeypatch.setattr(slicer, "dicomDatabase", SimpleNamespace(
         instanceValue=lambda uid, tag: "", fileForInstance=lambda uid: ""
     ))  # fmt: skip
-    assert facts_of(node) == PatientFacts()
+    assert source_of(node).facts == PatientFacts()
     assert source_of(node).files == ()
 
 
@@ -168,10 +194,10 @@ def test_facts_without_a_database():
     node = add_volume()
     for name, value in FACTS.items():
         node.SetAttribute(f"DICOM.{name}", value)
-    assert facts_of(node) == HERS
+    assert source_of(node).facts == HERS
     node.SetAttribute("DICOM.PatientSize", "162")  # cm: wrong by the standard, not repaired
     node.SetAttribute("DICOM.PatientAge", "old")
-    assert facts_of(node) == PatientFacts(Sex.FEMALE, "dicom", None, None, 70.0)
+    assert source_of(node).facts == PatientFacts(Sex.FEMALE, "dicom", None, None, 70.0)
 
 
 def test_facts_of_the_patient_above_in_the_subject_hierarchy():
@@ -180,6 +206,6 @@ def test_facts_of_the_patient_above_in_the_subject_hierarchy():
     patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Patient")
     hierarchy.CreateItem(hierarchy.CreateStudyItem(patient, "Study"), node)
     hierarchy.SetItemAttribute(patient, "DICOM.PatientSex", "M")
-    assert facts_of(node) == PatientFacts(Sex.MALE, "dicom")
+    assert source_of(node).facts == PatientFacts(Sex.MALE, "dicom")
     node.SetAttribute("DICOM.PatientSex", "O")
-    assert facts_of(node) == PatientFacts(), "what the node itself says comes first"
+    assert source_of(node).facts == PatientFacts(), "what the node itself says comes first"

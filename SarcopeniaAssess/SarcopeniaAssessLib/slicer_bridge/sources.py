@@ -60,37 +60,29 @@ class Source:
 
 
 def source_of(volume_node: Any) -> Source:
-    """What the scene and the DICOM database tell of a node; reads no image file."""
-    uids = (volume_node.GetAttribute("DICOM.instanceUIDs") or "").split()
-    database = getattr(slicer, "dicomDatabase", None)
-    series = _asked(database, uids[0], _SERIES_TAG) if uids else ""
-    files = _files_of(volume_node, uids, database)
-    return Source(
-        files=files,
-        series=series or _header(files[:1]).get("SeriesInstanceUID"),
-        facts=facts_of(volume_node),
-        world_from_file=world_from_local(volume_node),
-    )
+    """What the scene, the DICOM database and the header of its first file tell of a node.
 
-
-def facts_of(volume_node: Any) -> PatientFacts:
-    """Sex, age, height and weight of a node's patient, from DICOM; what is not told or cannot be is unknown.
-
-    Asked in this order: the DICOM database by the node's instances, attributes of the node
-    (`DICOM.PatientSex` …), attributes of the items above it in the subject hierarchy, the header of
-    its first file.
+    Facts of the patient are asked in this order: the database by the node's instances, attributes of the
+    node (`DICOM.PatientSex` …), attributes of the items above it in the subject hierarchy, the header. What
+    none tells or what cannot be is unknown.
     """
     uids = (volume_node.GetAttribute("DICOM.instanceUIDs") or "").split()
     database = getattr(slicer, "dicomDatabase", None)
-    told: dict[str, str] = {}
+    files = _files_of(volume_node, uids, database)
+    told = _header(files[:1])
     for name, tag in _FACT_TAGS.items():
         attribute = f"{slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMAttributePrefix()}{name}"
         found = _asked(database, uids[0], tag) if uids else ""
         found = found or volume_node.GetAttribute(attribute) or _above(volume_node, attribute)
         if found:
             told[name] = found
-    header = _header(_files_of(volume_node, uids, database)[:1])
-    return _read_facts({name: header[name] for name in _FACT_TAGS if name in header} | told)
+    series = _asked(database, uids[0], _SERIES_TAG) if uids else ""
+    return Source(
+        files=files,
+        series=series or told.get("SeriesInstanceUID"),
+        facts=_read_facts({name: told[name] for name in _FACT_TAGS if name in told}),
+        world_from_file=world_from_local(volume_node),
+    )
 
 
 def known_of(ct: CtVolume, source: Source) -> CtVolume:
