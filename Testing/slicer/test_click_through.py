@@ -239,6 +239,23 @@ def test_a_scene_closed_while_the_worker_runs(assessed, worker, everything):
     assert assessed.sma_cm2 == MUSCLE_CM2
 
 
+def test_what_was_entered_for_one_patient_is_not_the_others_in_a_saved_scene(assessed, tmp_path):
+    import slicer
+
+    assessed.ui.ageSpinBox.value = 71.0
+    assessed.choose(mrml_cases.add_volume(name="Second"))
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(False)
+    assert slicer.mrmlScene.ReadFromMRB(str(tmp_path / "scene.mrb"))
+    assessed.settle()
+    assert assessed.ui.ctSelector.currentNode().GetName() == "Second"
+    assert assessed.ui.sexComboBox.currentText == "Unknown"
+    assert assessed.ui.ageSpinBox.value == 0.0
+    assessed.choose(slicer.util.getNode("CT"))
+    assert assessed.ui.sexComboBox.currentText == "Male"
+    assert assessed.ui.ageSpinBox.value == 71.0
+
+
 def test_two_cts_in_one_scene(assessed):
     first, sma = assessed.ui.ctSelector.currentNode(), assessed.sma_cm2
     assessed.review("A. Reader")
@@ -254,6 +271,25 @@ def test_two_cts_in_one_scene(assessed):
     assert assessed.sma_cm2 == sma
     assert assessed.state == "accepted"
     assert len(assessed.results) == 2
+
+
+def test_another_patients_voxels_in_the_ct_are_not_shown_as_accepted(assessed):
+    import slicer
+
+    volume = assessed.ui.ctSelector.currentNode()
+    own = slicer.util.arrayFromVolume(volume).copy()
+    assessed.review("A. Reader")
+    slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(own[:, ::-1]))
+    assessed.settle()
+    assert assessed.sma_cm2 is None
+    assert "A. Reader" not in assessed.ui.reviewLabel.text
+    for name in ("acceptButton", "rejectButton", "exportRecordButton", "exportReportButton"):
+        assert not getattr(assessed.ui, name).enabled, name
+    assert assessed.ui.assessButton.enabled
+    slicer.util.updateVolumeFromArray(volume, own)
+    assessed.settle()
+    assert assessed.sma_cm2 == MUSCLE_CM2
+    assert "A. Reader" in assessed.ui.reviewLabel.text
 
 
 @pytest.mark.parametrize("storage", sorted(mrml_cases.STORAGES))

@@ -68,6 +68,16 @@ def test_what_is_unset_is_gone():
     assert parameters.reviewer == ""
 
 
+def test_the_facts_of_one_patient_are_never_anothers():
+    parameters, first, second = Parameters.of_scene(), add_volume(name="one"), add_volume(name="two")
+    parameters.ct = first
+    parameters.facts = GivenFacts("female", 61.5)
+    parameters.ct = first
+    assert parameters.facts == GivenFacts(Sex.FEMALE, 61.5)
+    parameters.ct = second
+    assert parameters.facts == GivenFacts()
+
+
 def test_impossible_facts_are_refused_and_change_nothing():
     parameters = Parameters.of_scene()
     parameters.facts = GivenFacts("male")

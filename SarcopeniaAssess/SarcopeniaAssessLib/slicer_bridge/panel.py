@@ -161,7 +161,8 @@ class Panel:
         error: SarcopeniaError | None = None
         if self.result is not None:
             try:
-                self._record = self.logic.record(self.result)
+                # Not the logic's `record`, which tells what was decided on a CT that is another one now.
+                self._record = self.logic.result(self.result).record
             except TOLD as told:
                 error = explained(told)
         if error is None:

@@ -46,11 +46,13 @@ class Parameters:
 
     @property
     def ct(self) -> Any:
-        """The volume node that is chosen; `None`: none."""
+        """The volume node that is chosen; `None`: none. Another one is of another patient: no facts yet."""
         return self.node.GetNodeReference(_CT)
 
     @ct.setter
     def ct(self, volume_node: Any) -> None:
+        if volume_node is not self.ct:
+            self.facts = GivenFacts()
         self.node.SetNodeReferenceID(_CT, None if volume_node is None else volume_node.GetID())
 
     @property
