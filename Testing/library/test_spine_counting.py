@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from SarcopeniaAssessLib.spine_counting import count_l3, level_name
@@ -155,3 +157,52 @@ def test_six_without_ribs_are_told_apart_by_how_far_the_lowest_ribs_reach(lowest
     assert count is not None
     assert count.best == place
     assert count.probability[place] > 0.55
+
+
+def seen_as(found, sure):
+    """The chain with every rib seen with such probability, and elsewhere one with the rest to 1."""
+    vertebrae = (replace(v, ribs=(sure if v.rib_mm else 1 - sure,) * 2) for v in found.vertebrae)
+    return replace(found, vertebrae=tuple(vertebrae))
+
+
+def cut_above(found):
+    """The chain whose uppermost vertebra the scan cuts off."""
+    *whole, top = found.vertebrae
+    return replace(found, vertebrae=(*whole, replace(top, seen_mm=10.0)))
+
+
+def test_a_network_that_is_wholly_sure_of_ribs_is_believed_no_more_than_one_that_is_nearly():
+    usual = chain(8, ribs=ribs_from(4, 8))
+    nearly, wholly = (count_l3(seen_as(usual, sure)) for sure in (0.98, 1.0))
+    assert nearly is not None
+    assert wholly is not None
+    assert wholly.probability == nearly.probability
+
+
+def test_a_reach_between_two_ribs_is_the_one_whose_reach_varies_less():
+    """134 mm is 25 from a twelfth rib's mean, whose spread is 42, and 26 from an eleventh's, with 22."""
+    count = count_l3(chain(7, ribs={6: 134.0}, crest=1.3))
+    assert count is not None
+    assert count.best == 2
+    assert count.probability[2] > count.probability[3] + 0.1
+
+
+def test_the_reach_of_a_rib_that_the_scan_cuts_off_tells_nothing():
+    short, long = (count_l3(cut_above(chain(7, ribs={6: mm}, crest=1.3))) for mm in (40.0, 160.0))
+    assert short is not None
+    assert long is not None
+    assert short.probability == long.probability
+
+
+def test_a_vertebra_that_the_scan_cuts_off_breaks_no_row_of_ribs():
+    count = count_l3(cut_above(chain(7, ribs={5: 95.0}, sacrum=0.0, crest=None)))
+    assert count is not None
+    assert count.best == 2
+    assert count.probability[2] > 0.7
+
+
+def test_where_perhaps_nothing_is_seen_to_count_from_the_count_is_less_sure():
+    sure, unsure = (count_l3(chain(4, sacrum=seen, crest=None)) for seen in (1.0, 0.6))
+    assert sure is not None
+    assert unsure is not None
+    assert unsure.probability[2] < sure.probability[2] - 0.15
