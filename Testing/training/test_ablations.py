@@ -69,6 +69,7 @@ def test_a_short_training_has_its_steps_and_differs_in_nothing_else():
     preset = load_preset("unet-slab-5")
     own = short(preset, "x", 1250)
     assert own.epochs * own.drawn.samples_per_epoch / own.batch == 1250
+    assert [epoch for epoch in range(1, own.epochs + 1) if own.keeps(epoch)] == [own.epochs]
     assert (
         replace(own, name=preset.name, epochs=preset.epochs, checkpoint_every=4, drawn=preset.drawn) == preset
     )
