@@ -114,6 +114,7 @@ def test_accepting_holds_who_when_and_how_long(grown):
     assert (review["state"], review["reviewer"], review["organization"]) == ("accepted", "Dr X", "Clinic")
     assert (review["comment"], review["seconds_to_accept"]) == ("psoas corrected", 31.5)
     assert review["at"] is not None
+    np.testing.assert_array_equal(unpack_mask(accepted.record["mask"]["pixels"]), grown.mask)
     assert grown.state is ReviewState.UNREVIEWED, "the result before is as it was"
     accepted.record["review"]["reviewer"] = "someone else"
     assert accepted.record["review"]["reviewer"] == "Dr X", "nobody changes it through a copy"
@@ -186,6 +187,14 @@ def test_going_back_does_not_accept_again(result):
     assert back.state is ReviewState.UNREVIEWED
     assert back.record["review"]["withdrawn"]["reviewer"] == "Dr X"
     assert back.record | {"review": None} == result.record | {"review": None}
+
+
+def test_every_changed_result_has_an_id_of_its_own(result, grown):
+    facts = PatientFacts(Sex.MALE, "given", 68.0, 1.75, 82.0)
+    again = grown.accept(DR_X).with_mask(np.roll(grown.mask, 1, axis=0))
+    each = (result, grown, again, grown.with_facts(facts), result.with_facts(facts))
+    assert len({one.record["id"] for one in each}) == len(each)
+    assert again.accept(DR_X).record["id"] == again.record["id"], "a decision is of the record that was seen"
 
 
 def test_what_changes_nothing_withdraws_nothing(grown):
@@ -365,6 +374,8 @@ def test_kept_is_what_a_person_has_edited_or_accepted(result, grown):
 
 def test_time_spent_on_review_is_not_the_assessments(result):
     time.sleep(0.01)
-    changed = result.with_facts(PatientFacts())
+    drawn_by = {**result.assessed["software"], "version": "0.0.1", "device": "cuda:0"}
+    earlier = replace(result, assessed={**result.assessed, "software": drawn_by})
+    changed = earlier.with_facts(PatientFacts())
     assert changed.record["timing_s"] == result.record["timing_s"]
-    assert changed.record["software"] == result.record["software"]
+    assert changed.record["software"] == drawn_by, "a saved scene may be opened by a later version"

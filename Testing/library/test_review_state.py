@@ -101,8 +101,10 @@ def test_doubtful_regions_are_drawn_again(result, read_again):
     share = np.zeros_like(drawing.probability)
     share[25:55, 12:32] = 1.0
     share[60:70, 30:41] = 0.5
-    before = replace(result, drawing=replace(drawing, probability=share))
+    before = replace(result, drawing=replace(drawing, probability=share, fragments_removed_cm2=9.0))
     after = from_text(to_text(before), read_again)
+    told = [finding["code"] for finding in after.with_facts(PatientFacts()).record["quality"]]
+    assert "fragments_removed" in told
     assert before.assessment.slice_doubtful.any()
     np.testing.assert_array_equal(after.assessment.slice_doubtful, before.assessment.slice_doubtful)
 

@@ -1,6 +1,7 @@
 """The files behind a node: their hash, header and geometry, where they are what the node shows; else not."""
 
 import hashlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from Testing.slicer.mrml_cases import (
     add_volume,
     load_dicom,
     load_volume,
+    moved,
     stored,
     turned,
 )
@@ -94,6 +96,38 @@ def test_a_parent_transform_moves_the_files_geometry_too(tmp_path, turn):
     assert mine.input.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     node.HardenTransform()
     assert known(node).input.format == "memory", "the node's geometry is no file's any more"
+
+
+def test_a_parent_transform_moves_each_slice_of_an_uneven_series(tmp_path):
+    from pydicom import dcmread
+
+    files = dicom_folder(tmp_path)
+    third = sorted(files, key=lambda file: dcmread(file).ImagePositionPatient[2])[3]
+    header = dcmread(third)
+    header.ImagePositionPatient[2] += 0.35  # uneven, and less than a tenth of a pixel off Slicer's grid
+    header.save_as(third)
+    turn = moved(3.0, -4.0, 25.0) @ turned(-5.0, 0) @ np.diag([1.5, 1.0, 1.0, 1.0])
+    node = load_dicom(files)
+    node.SetAndObserveTransformNodeID(add_transform(turn).GetID())
+    mine, told = known(node), open_ct(tmp_path)
+    assert mine.input == told.input
+    for k in range(7):
+        centre = turn @ [*told.slice_centre_mm(k), 1.0]
+        np.testing.assert_allclose(mine.slice_centre_mm(k), centre[:3], atol=1e-3)
+    assert [finding.code for finding in mine.findings] == ["uneven_slices", "transform_scales"]
+
+
+def test_the_files_own_header_comes_before_what_the_scene_tells(tmp_path):
+    node = load_dicom(dicom_folder(tmp_path / "series"))
+    node.SetAttribute("DICOM.PatientSex", "M")
+    assert source_of(node).facts == replace(HERS, sex=Sex.MALE)
+    assert known(node).patient == HERS, "as the command has it"
+    path = ct_files.write_nifti(tmp_path / "ct.nii.gz", small_case.ct(), small_case.affine())
+    node = load_volume(path)
+    node.SetAttribute("DICOM.PatientSex", "M")
+    mine = known(node)
+    assert mine.input.format == "nifti"
+    assert mine.patient == PatientFacts(Sex.MALE, "dicom"), "the file has none"
 
 
 def test_changed_voxels_are_no_files(tmp_path):
@@ -181,8 +215,14 @@ def test_a_dicom_database_tells_files_and_facts(tmp_path, monkeypatch):
     from pydicom import dcmread
 
     node.SetAttribute("DICOM.instanceUIDs", " ".join(dcmread(file).SOPInstanceUID for file in files))
-    assert source_of(node).facts == HERS
+    node.SetAttribute("DICOM.PatientSex", "M")
+    assert source_of(node).facts == HERS, "the database comes first"
+    node.RemoveAttribute("DICOM.PatientSex")
     assert_same_ct(known(node), open_ct(tmp_path))
+    loaded.SetAttribute("DICOM.instanceUIDs", node.GetAttribute("DICOM.instanceUIDs"))
+    assert len(source_of(loaded).files) == 7
+    slicer.util.arrayFromVolumeModified(loaded)
+    assert source_of(loaded).files == (), "changed since it was read, whatever the database has"
     monkeypatch.setattr(slicer, "dicomDatabase", SimpleNamespace(
         instanceValue=lambda uid, tag: "", fileForInstance=lambda uid: ""
     ))  # fmt: skip
@@ -197,7 +237,8 @@ def test_facts_without_a_database():
     assert source_of(node).facts == HERS
     node.SetAttribute("DICOM.PatientSize", "162")  # cm: wrong by the standard, not repaired
     node.SetAttribute("DICOM.PatientAge", "old")
-    assert source_of(node).facts == PatientFacts(Sex.FEMALE, "dicom", None, None, 70.0)
+    node.SetAttribute("DICOM.PatientWeight", "heavy")
+    assert source_of(node).facts == PatientFacts(Sex.FEMALE, "dicom")
 
 
 def test_facts_of_the_patient_above_in_the_subject_hierarchy():

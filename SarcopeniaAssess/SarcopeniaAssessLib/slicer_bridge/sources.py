@@ -33,7 +33,6 @@ _FACT_TAGS = {
     "PatientSize": "0010,1020",
     "PatientWeight": "0010,1030",
 }
-_SERIES_TAG = "0020,000E"
 _COMPARED_SLICES = 5
 
 
@@ -46,7 +45,7 @@ class Source:
     files:
         Paths; empty where the node was made or changed in this session.
     series:
-        SeriesInstanceUID of DICOM files, where a database tells.
+        SeriesInstanceUID of DICOM files.
     facts:
         Of the patient, from DICOM.
     world_from_file:
@@ -76,10 +75,9 @@ def source_of(volume_node: Any) -> Source:
         found = found or volume_node.GetAttribute(attribute) or _above(volume_node, attribute)
         if found:
             told[name] = found
-    series = _asked(database, uids[0], _SERIES_TAG) if uids else ""
     return Source(
         files=files,
-        series=series or told.get("SeriesInstanceUID"),
+        series=told.get("SeriesInstanceUID"),
         facts=_read_facts({name: told[name] for name in _FACT_TAGS if name in told}),
         world_from_file=world_from_local(volume_node),
     )
