@@ -52,7 +52,7 @@ class SpineCourse:
 
 
 def follow_spine(probability: NDArray[np.float32], grid: SpineGrid) -> SpineCourse | None:
-    """Follow the spine; None where no three vertebrae in a row are to be seen.
+    """Follow the spine; `None` where fewer than eight planes of it, 32 mm, are to be seen.
 
     Parameters
     ----------

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from SarcopeniaAssessLib.spine_chain import cut_into_vertebrae, read_chain
-from SarcopeniaAssessLib.spine_course import SpineCourse
+from SarcopeniaAssessLib.spine_chain import _with_cut_off, cut_into_vertebrae, read_chain
+from SarcopeniaAssessLib.spine_course import SpineCourse, follow_spine
 from SarcopeniaAssessLib.spine_unet import SpineClass
 from Testing.library.spine_cases import PITCH_MM, class_map
 
@@ -69,6 +71,15 @@ def test_without_a_spine_there_is_no_chain():
     nothing[SpineClass.OTHER] = 1
     assert read_chain(nothing, grid) is None
     assert read_chain(probability[..., :22], grid) is None  # the sacrum and its upper disc alone
+
+
+@pytest.mark.parametrize(("planes", "seen"), [(1, False), (7, False), (8, True)])
+def test_a_spine_is_followed_where_eight_planes_of_it_are_seen(planes, seen):
+    probability, grid, _ = class_map()
+    column = probability[[SpineClass.BODY, SpineClass.DISC]]
+    probability[[SpineClass.BODY, SpineClass.DISC]] = 0
+    probability[SpineClass.BODY, ..., 30 : 30 + planes] = column.sum(axis=0)[..., 30 : 30 + planes]
+    assert (follow_spine(probability, grid) is not None) == seen
 
 
 def test_what_is_near_the_spine_is_no_iliac_wing():
@@ -188,3 +199,65 @@ def test_a_disc_that_is_not_seen_does_not_shrink_all_vertebrae_above_it():
 def test_a_crushed_vertebra_is_one_all_the_same():
     cuts = cut_into_vertebrae(course_with_discs(dict.fromkeys([54, 88, 122, 140, 173, 205], 0.85), 250))
     assert cuts == pytest.approx([54, 88, 122, 140, 173, 205], abs=2)
+
+
+@pytest.mark.parametrize(("shown_mm", "body", "counts"), [(12, 0.9, True), (6, 0.9, False), (12, 0.2, False)])
+def test_of_a_vertebra_cut_off_at_the_top_enough_must_be_seen_and_be_bone(shown_mm, body, counts):
+    course = course_with_discs(dict.fromkeys([54, 88], 0.85), 140)
+    course = replace(course, body=np.full(140, body), in_scan=np.arange(140) < 88 + shown_mm)
+    assert _with_cut_off(course, [54, 88]) == ([54, 88, 122] if counts else [54, 88])
+
+
+@pytest.mark.parametrize(("planes_back", "least", "most"), [(5, 0.9, 1.0), (9, 0.0, 0.4)])
+def test_a_sacrum_that_bends_backwards_is_one_and_what_lies_far_behind_is_none(planes_back, least, most):
+    """Moved by 20 mm the line below the lowest disc meets its front alone; by 36 mm next to nothing."""
+    probability, grid, _ = class_map()
+    probability[SpineClass.SACRUM] = np.roll(probability[SpineClass.SACRUM], -planes_back, axis=1)
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert least <= chain.sacrum <= most
+
+
+@pytest.mark.parametrize(("planes", "least", "most"), [(3, 0.9, 1.0), (8, 0.0, 0.3)])
+def test_a_sacrum_begins_right_below_the_lowest_disc(planes, least, most):
+    """14 mm below the disc's middle it is that of this spine; 34 mm below, a vertebra is not seen between."""
+    probability, grid, _ = class_map()
+    probability[SpineClass.SACRUM, :, :, 20 - planes :] = 0
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert least <= chain.sacrum <= most
+
+
+def test_no_rib_is_told_to_reach_farther_than_170_mm():
+    """Where the network takes several ribs for one, the part that is seen is longer than any rib."""
+    probability, grid, _ = class_map()
+    rib = probability[SpineClass.RIB]
+    k = int(np.flatnonzero(rib.any(axis=(0, 1)))[-1])
+    rib[2:20, 16, k] = 1
+    rib[2, 16, 5:k] = 1
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert chain.vertebrae[6].rib_mm == 170
+
+
+def test_a_few_voxels_are_no_iliac_wing():
+    probability, grid, _ = class_map()
+    probability[SpineClass.ILIUM] = 0
+    probability[SpineClass.ILIUM, 54:58, 20:24, 28:31] = 1
+    few = read_chain(probability, grid)
+    probability[SpineClass.ILIUM, 54:58, 20:26, 28:31] = 1
+    enough = read_chain(probability, grid)
+    assert few is not None
+    assert enough is not None
+    assert few.crest is None
+    assert enough.crest is not None
+
+
+@pytest.mark.parametrize("aside", [slice(30, 34), slice(46, 50)], ids=["in the midline", "far out"])
+def test_what_looks_like_a_root_but_is_not_beside_a_body_is_no_rib(aside):
+    probability, grid, middles = class_map()
+    k = round(float(grid.index_of(middles[3])[2]))
+    probability[SpineClass.RIB_ROOT, aside, 14:18, k - 2 : k + 3] = 1
+    chain = read_chain(probability, grid)
+    assert chain is not None
+    assert chain.vertebrae[3].bears_ribs < 0.05
