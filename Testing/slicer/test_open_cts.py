@@ -86,6 +86,19 @@ def test_a_name_or_a_colour_makes_no_other_ct(slicer_scene):
     assert cts.quick(node) is before
 
 
+def test_a_new_node_under_an_old_ones_id_has_its_own_patient(slicer_scene):
+    cts, node = OpenCts(), add_volume()
+    node.SetAttribute("DICOM.PatientSex", "F")
+    assert cts.facts(node).sex is Sex.FEMALE
+    image, taken = node.GetImageData(), node.GetID()
+    slicer.mrmlScene.Clear(0)
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    other.SetAndObserveImageData(image)
+    other.CopyOrientation(node)
+    assert other.GetID() == taken
+    assert cts.facts(other) == PatientFacts()
+
+
 def test_what_cannot_be_read_is_raised_where_it_is_waited_for(slicer_scene, monkeypatch):
     def fails(ct, source):
         raise MemoryError

@@ -138,7 +138,6 @@ def _key(volume_node: Any) -> str:
     """What changes with a node's voxels or place, and with nothing else: 64 hex digits, of this session."""
     image = volume_node.GetImageData()
     parts = (
-        volume_node.GetID(),
         image.GetAddressAsString(""),
         image.GetPointData().GetScalars().GetAddressAsString(""),
         image.GetPointData().GetScalars().GetMTime(),
