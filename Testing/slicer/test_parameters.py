@@ -29,7 +29,7 @@ def test_a_scene_has_one_and_nothing_is_set_at_first():
 def set_all(parameters, volume, segmentation):
     parameters.ct, parameters.result = volume, segmentation
     parameters.facts = GivenFacts("female", 61.5, 1.62, 70.25)
-    parameters.superior_mm = -403.30000000000001
+    parameters.superior_mm = -403.1234567890123
     parameters.model, parameters.device = "unet-slab-2", "cuda:1"
     parameters.reviewer, parameters.organization = "Dr Müller; „M“", "Klinik 100 %"
     parameters.audit_folder = Path("somewhere") / "ä ö"
@@ -39,7 +39,7 @@ def expect_all(parameters):
     assert parameters.ct.GetName() == "CT"
     assert parameters.result.GetName() == "Muscle"
     assert parameters.facts == GivenFacts(Sex.FEMALE, 61.5, 1.62, 70.25)
-    assert parameters.superior_mm == -403.30000000000001
+    assert parameters.superior_mm == -403.1234567890123
     assert (parameters.model, parameters.device) == ("unet-slab-2", "cuda:1")
     assert (parameters.reviewer, parameters.organization) == ("Dr Müller; „M“", "Klinik 100 %")
     assert parameters.audit_folder == Path("somewhere") / "ä ö"
