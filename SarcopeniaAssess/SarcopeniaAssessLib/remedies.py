@@ -140,7 +140,7 @@ def explained(fault: BaseException | RemoteFault, *, device: str | None = None) 
     if (found := _recognised(f"{told.type}: {told.text}")) is not None:
         return _error(*found, told.trace)
     quote = " ".join(told.text.split())[:_LONGEST_QUOTE]
-    on_gpu = device is not None and device not in ("cpu", "auto")
+    on_gpu = _on_gpu(device)
     return WorkerError(
         f"The worker failed unexpectedly ({told.type}: {quote})",
         "try it on the CPU" if on_gpu else "try again; if it comes again, report it with the copied details",
@@ -175,11 +175,11 @@ def death(status: int, log: str, *, device: str | None = None, untiled: bool = F
             log,
         )
     if status == -9 or status & 0xFFFFFFFF in (0xC0000017, 0xC000012D):
-        return killed_for_memory(log, device=device, untiled=untiled)
+        return _killed_for_memory(log, device=device, untiled=untiled)
     if (found := _recognised(log)) is not None:
         return _error(*found, log)
-    if re.search(r"exit abnormally", log):  # what Slicer's launcher says of a killed Python
-        return killed_for_memory(log, device=device, untiled=untiled)
+    if "exit abnormally" in log:  # what Slicer's launcher says of a killed Python
+        return _killed_for_memory(log, device=device, untiled=untiled)
     how = f"by signal {-status}" if status < 0 else f"with status {status:#x}" if status > 255 else ""
     return WorkerError(
         " ".join(f"The worker ended {how} before it had an answer".split()),
@@ -191,7 +191,7 @@ def death(status: int, log: str, *, device: str | None = None, untiled: bool = F
     )
 
 
-def killed_for_memory(log: str, *, device: str | None, untiled: bool) -> WorkerError:
+def _killed_for_memory(log: str, *, device: str | None, untiled: bool) -> WorkerError:
     """The system ended the worker, as it does where memory runs out."""
     problem = "The worker was ended by the system, most likely for want of memory"
     if _on_gpu(device):
@@ -226,14 +226,14 @@ def stuck(seconds: float, log: str, *, device: str | None = None) -> WorkerError
 
 
 def not_started(error: OSError) -> WorkerError:
-    """The worker's Python could not be started at all."""
-    words = error.strerror or str(error)
+    """The worker's Python, or the folder that it needs, is not to be had."""
     if error.errno in _NO_ROOM or error.errno == errno.ENOMEM:
         found = explained(error)
         assert isinstance(found, WorkerError)
         return found
+    words = error.strerror or str(error)
     return WorkerError(
-        f"The worker's Python cannot be started ({words})", "run inside this program instead", Offer.HERE, ""
+        f"The worker cannot be started ({words})", "run inside this program instead", Offer.HERE
     )
 
 
@@ -259,6 +259,10 @@ _IN_THE_WINDOW = (
         "choose another under Model and device",
     ),
     (r"leave out --untiled", "show it the slice in windows"),
+    (r"(run|name a model of) `sarcopenia models [^`]*`?", "choose another under Model and device"),
+    (r", or import the checkpoint with `[^`]*`", ""),
+    (r"name it with --case NAME", "give its file another name"),
+    (r"give the CT here; a label map belongs to .*", "choose the CT itself under CT"),
 )
 
 

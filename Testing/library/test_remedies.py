@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from SarcopeniaAssessLib import level
+from SarcopeniaAssessLib import level, model_file
 from SarcopeniaAssessLib.errors import DeviceError, ModelError, Offer, WorkerError
 from SarcopeniaAssessLib.remedies import (
     death,
@@ -258,6 +258,13 @@ def test_silence_and_standstill_are_told_apart():
         ("look which is L3 and give it as --l3 slice:K.", "look which is L3 and set the level there."),
         ("is no age and was ignored; give --age.", "is no age and was ignored; give the age."),
         ("check the level and the CT", "check the level and the CT"),
+        (model_file.NOT_SAFETENSORS, "give a .safetensors file of this program"),
+        ("run `sarcopenia models download large`", "choose another under Model and device"),
+        (
+            "check the path, or name a model of `sarcopenia models list`",
+            "check the path, or choose another under Model and device",
+        ),
+        ("name it with --case NAME", "give its file another name"),
     ],
 )
 def test_the_window_has_its_own_words_for_options_of_the_command(text, words):
@@ -266,7 +273,7 @@ def test_the_window_has_its_own_words_for_options_of_the_command(text, words):
 
 def test_no_option_of_the_command_is_left_in_what_drawing_may_say():
     """Every sentence of the rooms that the module reaches, as their sources have it."""
-    rooms = ("models", "segmentation", "level_choice", "spine", "spine_grid", "dicom_facts")
+    rooms = ("models", "segmentation", "level_choice", "spine", "spine_grid", "dicom_facts", "hounsfield")
     library = Path(level.__file__).parent
     texts = [
         node.value
@@ -274,10 +281,10 @@ def test_no_option_of_the_command_is_left_in_what_drawing_may_say():
         for node in ast.walk(ast.parse((library / f"{room}.py").read_text()))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and re.search(r"--[a-z]", node.value)
+        and re.search(r"--[a-z]|`sarcopenia", node.value)
     ]
     assert len(texts) > 8
-    assert [text for text in texts if "--" in for_the_window(text)] == []
+    assert [text for text in texts if re.search("--|`", for_the_window(text))] == []
 
 
 def test_the_cpu_is_offered_where_a_device_failed():

@@ -3,7 +3,7 @@
 import pytest
 
 from SarcopeniaAssessLib.assessment import GivenFacts, ask, draw
-from SarcopeniaAssessLib.errors import ModelError, Offer
+from SarcopeniaAssessLib.errors import DeviceError, ModelError, Offer
 from SarcopeniaAssessLib.models import load_model
 from SarcopeniaAssessLib.review import Decision, ReviewedResult
 from SarcopeniaAssessLib.volume import CtVolume
@@ -118,6 +118,23 @@ def test_an_error_is_two_sentences(words):
     assert (
         words.error_sentence(ModelError("no such file", "choose another")) == "No such file. Choose another."
     )
+
+
+def test_options_of_the_command_reach_nobody_in_the_window(words, result):
+    error = DeviceError("the memory of cuda does not suffice", "choose --device cpu or auto")
+    assert words.error_sentence(error) == (
+        "The memory of cuda does not suffice. Choose the CPU under Model and device."
+    )
+    told = "L3 may also be at slice 5: look which is L3 and give it as --l3 slice:K."
+    asked = "L3 may also be at slice 5: look which is L3 and set the level there."
+    finding = {"code": "level_ambiguous", "severity": "error", "message": told}
+    assert asked in words.quality_html(result.record | {"quality": [finding]}, words.LIGHT)
+    status = result.record["status"] | {"value": "undetermined", "reason": told.rstrip(".")}
+    record = result.record | {"status": status, "other_criteria": []}
+    assert words.status_sentence(record)[0] == f"No status: {asked.rstrip('.')}"
+    short = status | {"reason": "needs age; give --age"}
+    table = words.criteria_html(record | {"status": short}, words.LIGHT)
+    assert "needs age; give the age" in table
 
 
 def test_every_offer_has_a_button(words):

@@ -1,6 +1,7 @@
 """What the panel says of a result: short sentences, made of the record and nothing else.
 
-Rich text holds record texts escaped. Numbers come from `wording`, so that panel, picture and page agree.
+Rich text holds record texts escaped. Numbers come from `wording`, so that panel, picture and page agree;
+what the library says of its command's options is put in the window's words.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from slicer.i18n import tr as _
 from SarcopeniaAssessLib import wording
 from SarcopeniaAssessLib.criteria import StatusValue, load_criteria
 from SarcopeniaAssessLib.errors import Offer, SarcopeniaError
+from SarcopeniaAssessLib.remedies import for_the_window
 
 LIGHT = {
     "sarcopenic": "#a8321c",
@@ -47,7 +49,7 @@ def status_sentence(record: Mapping[str, Any]) -> tuple[str, str]:
     """What the cut-off says, and the key of its colour."""
     status = wording.status_of(record)
     if status.value is StatusValue.UNDETERMINED:
-        reason = wording.shortened(status.reason or "", 160)
+        reason = wording.shortened(for_the_window(status.reason or ""), 160)
         return _("No status: {reason}").format(reason=reason), "undetermined"
     said, colour = wording.headline(record)
     return _("Status: {said}").format(said=said), colour
@@ -106,7 +108,7 @@ def quality_html(record: Mapping[str, Any], colours: Mapping[str, str]) -> str:
     titles = {"error": _("Problem"), "warning": _("Look at"), "info": _("Note")}
     told = (record["status"].get("reason") or "").rstrip(".")
     lines = [
-        _marked(*_mark_of(each, titles, colours), each["message"])
+        _marked(*_mark_of(each, titles, colours), for_the_window(each["message"]))
         for each in sorted(record["quality"], key=lambda each: weight(each["severity"]))
         if each["message"].rstrip(".") != told
     ]
@@ -148,7 +150,7 @@ def review_sentence(record: Mapping[str, Any]) -> tuple[str, str]:
 
 def error_sentence(error: SarcopeniaError) -> str:
     """One sentence and its remedy, each with a capital and a full stop."""
-    return " ".join(_sentence(part) for part in (error.problem, error.remedy) if part)
+    return " ".join(_sentence(for_the_window(part)) for part in (error.problem, error.remedy) if part)
 
 
 def offer_text(offer: Offer) -> str:
@@ -186,7 +188,8 @@ def _criterion_row(record: Mapping[str, Any], block: Mapping[str, Any], colours:
     rule = "–" if criterion is None or cutoff is None else wording.rule_text(criterion, cutoff)
     says = value
     if value == "undetermined":
-        says = wording.shortened(block.get("reason") or wording.status_of(record).reason or value, 70)
+        reason = block.get("reason") or wording.status_of(record).reason or value
+        says = wording.shortened(for_the_window(reason), 70)
     elif block.get("borderline"):
         says = _("{value}, borderline").format(value=value)
     mark = " ≠" if differs(record, block) else ""
