@@ -47,8 +47,9 @@ def lock_file(file: Path, wait_s: float) -> Iterator[None]:
     """
     given_up = time.monotonic() + wait_s
     while True:
+        opened = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            descriptor = _lock(os.open(file, os.O_RDWR | os.O_CREAT, 0o644))
+            descriptor = _lock(opened)
             break
         except OSError as error:
             # Windows tells a lock that is held by a mere PermissionError, as it does much else.

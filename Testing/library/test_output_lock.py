@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from SarcopeniaAssessLib.errors import OutputError
-from SarcopeniaAssessLib.output_lock import LOCK_FILE, FolderLock
+from SarcopeniaAssessLib.output_lock import LOCK_FILE, FolderLock, lock_file
 
 HOLD = """
 import sys, time
@@ -84,3 +84,14 @@ def test_a_file_system_without_locks_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(OutputError, match="cannot be locked"):
         FolderLock(tmp_path)
+
+
+def test_a_lock_file_that_cannot_be_made_is_not_taken_for_one_that_is_held(tmp_path, monkeypatch):
+    import os
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError), lock_file(tmp_path / "lock", 0.0):
+        pass
