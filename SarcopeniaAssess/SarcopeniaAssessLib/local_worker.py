@@ -20,7 +20,7 @@ class LocalWorker:
         self._bench = Bench()
 
     def submit(self, request: Request) -> LocalJob:
-        """Take a request; the work is done by its first `poll` or `result`."""
+        """Take a request; the work is done by its second `poll`, or by `result`."""
         return LocalJob(self._bench, request)
 
     def close(self) -> None:
@@ -29,7 +29,7 @@ class LocalWorker:
 
 
 class LocalJob:
-    """A request that is worked on in this process: a `Job` whose `poll` blocks until it is over."""
+    """A request that is worked on in this process: a `Job` whose second `poll` blocks until it is over."""
 
     def __init__(self, bench: Bench, request: Request) -> None:
         self.request = request

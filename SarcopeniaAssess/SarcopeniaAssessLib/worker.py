@@ -17,7 +17,7 @@ import sys
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from SarcopeniaAssessLib import __version__, worker_lines
 from SarcopeniaAssessLib.worker_process import end_own_group
@@ -73,7 +73,7 @@ class Bench:
         return find_level("auto", volume)
 
     def hello(self, tell: Tell) -> dict[str, Any]:
-        """Versions and devices: `devices` is a list of {name, title}, `auto` the one chosen by itself."""
+        """Versions and devices: `devices` is a list of {name, title}, `auto` the name that `auto` takes."""
         tell(0.1, "Loading the software")
         torch = _import_torch()
         from SarcopeniaAssessLib.segmentation import choose_device
@@ -81,12 +81,13 @@ class Bench:
         gpus = [(f"cuda:{n}", torch.cuda.get_device_name(n)) for n in range(torch.cuda.device_count())]
         mps = [("mps", "Apple GPU")] if torch.backends.mps.is_available() else []
         found = [("cpu", f"CPU, {torch.get_num_threads()} threads"), *gpus, *mps]
+        auto = choose_device("auto")
         return {
             "library": __version__,
             "python": platform.python_version(),
             "torch": str(torch.__version__),
             "devices": [{"name": name, "title": title} for name, title in found],
-            "auto": choose_device("auto"),
+            "auto": gpus[0][0] if auto == "cuda" else auto,
         }
 
     def forget(self) -> None:
@@ -181,7 +182,8 @@ def _import_torch() -> Any:
 class _Channel:
     """The way to the parent, and the pulse that tells it that this process is not stuck."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
         self._descriptor = os.dup(1)
         os.dup2(2, 1)  # what libraries print is no line of ours
         sys.stdout = sys.stderr
@@ -197,7 +199,7 @@ class _Channel:
                 while data:
                     data = data[os.write(self._descriptor, data) :]
             except OSError:
-                os._exit(1)
+                _leave(self._folder)
 
     def begin(self, request: int) -> None:
         """Work on a request begins: tell now and then that it goes on."""
@@ -230,7 +232,7 @@ def serve(folder: Path | None = None, idle_s: float = IDLE_S) -> int:
     -------
     The exit status: 0.
     """
-    channel = _Channel()
+    channel = _Channel(folder)
     requests: queue.Queue[bytes] = queue.Queue()
     threading.Thread(target=_listen, args=(requests, folder), daemon=True).start()
     bench = Bench()
@@ -276,14 +278,27 @@ def _listen(requests: queue.Queue[bytes], folder: Path | None) -> None:
         for raw in lines:
             asked = True
             requests.put(raw)
-    if not asked:
-        os._exit(worker_lines.NO_INPUT)
-    if folder is not None:
-        from SarcopeniaAssessLib.worker_files import remove_folder
+    if asked:
+        _leave(folder)
+    try:
+        if folder is not None:  # the parent has ended, or its launcher passes no input on
+            from SarcopeniaAssessLib.worker_files import remove_unless_held
 
-        remove_folder(folder)
-        end_own_group()
-    os._exit(0)
+            remove_unless_held(folder)
+    finally:
+        os._exit(worker_lines.NO_INPUT)
+
+
+def _leave(folder: Path | None) -> NoReturn:
+    """The parent is gone: end at once, busy or not, with its folder and with all that was started."""
+    try:
+        if folder is not None:
+            from SarcopeniaAssessLib.worker_files import remove_folder
+
+            remove_folder(folder)
+            end_own_group()
+    finally:
+        os._exit(0)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from SarcopeniaAssessLib import worker_lines
-from SarcopeniaAssessLib.worker_files import private_file
 from SarcopeniaAssessLib.worker_process import end_tree, own_group
 
 _LIBRARY = Path(__file__).resolve().parents[1]
@@ -44,8 +43,7 @@ class WorkerChild:
         self._log = folder / _LOG
         command = [python, "-m", "SarcopeniaAssessLib.worker"]
         command += ["--folder", str(folder), "--idle", f"{idle_s:g}"]
-        errors = private_file(self._log)
-        try:
+        with self._log.open("ab") as errors:
             self.process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -54,8 +52,6 @@ class WorkerChild:
                 env=dict(environment),
                 **own_group(),
             )
-        finally:
-            os.close(errors)
         assert self.process.stdout is not None
         if sys.platform != "win32":
             os.set_blocking(self.process.stdout.fileno(), False)

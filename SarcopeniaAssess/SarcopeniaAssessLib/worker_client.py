@@ -55,7 +55,7 @@ class _Held:
         self.end_child()
         hu, self.hu = self.hu, None
         if hu is not None:
-            hu.remove()
+            hu.wait()  # for a folder in which somebody writes cannot be removed
         folder, self.folder = self.folder, None
         if folder is not None:
             folder.remove()

@@ -7,7 +7,6 @@ readable by its user alone and disappears with the program, or, where that was k
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 import threading
@@ -70,11 +69,16 @@ def remove_folder(path: Path) -> None:
 def remove_left(base: Path) -> None:
     """Remove the folders of programs that were killed: those that nobody locks."""
     for path in base.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OutputError, OSError):
-            if time.time() - path.stat().st_mtime < _LEFT_FOR_S:
-                continue
-            FolderLock(path).release()
-            remove_folder(path)
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime >= _LEFT_FOR_S:
+                remove_unless_held(path)
+
+
+def remove_unless_held(path: Path) -> None:
+    """Remove an exchange folder whose program has ended; one that somebody locks stays."""
+    with contextlib.suppress(OutputError):
+        FolderLock(path).release()
+        remove_folder(path)
 
 
 class HuFile:
@@ -91,10 +95,11 @@ class HuFile:
     def __init__(self, path: Path, volume: CtVolume) -> None:
         self.path, self.key = path, hu_key(volume)
         self.error: BaseException | None = None
+        self._is_unwanted = False
         self._thread = threading.Thread(target=self._write, args=(volume,), daemon=True)
         self._thread.start()
 
-    def wait(self, timeout_s: float) -> bool:
+    def wait(self, timeout_s: float | None = None) -> bool:
         """Whether it is written, or cannot be (`error`); waits so long at most, and lets the thread run."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -106,10 +111,9 @@ class HuFile:
         return self._thread.is_alive() or self.path.is_file()
 
     def remove(self) -> None:
-        """Remove the file, once it is written."""
-        self._thread.join()
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        """Remove the file; the thread does, where it still writes. Returns at once."""
+        self._is_unwanted = True
+        self._unlink(self.path)
 
     def _write(self, volume: CtVolume) -> None:
         part = self.path.with_suffix(".part")
@@ -118,8 +122,14 @@ class HuFile:
             part.replace(self.path)
         except BaseException as error:
             self.error = error
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+            self._unlink(part)
+        if self._is_unwanted:
+            self._unlink(self.path)
+
+    @staticmethod
+    def _unlink(path: Path) -> None:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def hu_key(volume: CtVolume) -> tuple[Any, ...] | None:
@@ -155,8 +165,3 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 def mapped_array(path: Path) -> NDArray[Any]:
     """The array of a `.npy`, mapped: read from the file where it is touched."""
     return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-
-
-def private_file(path: Path) -> int:
-    """Open a file for appending that its user alone can read, and return its descriptor."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

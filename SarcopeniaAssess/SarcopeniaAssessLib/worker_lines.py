@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import json
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib import errors
-from SarcopeniaAssessLib.errors import SarcopeniaError, WorkerError
+from SarcopeniaAssessLib.errors import SarcopeniaError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROTOCOL = 1
 """Raised where a line's meaning changes; the two ends must agree."""
-NO_INPUT = 3
-"""Exit status of a worker whose input ended before anything was asked: a launcher that passes none on."""
+NO_INPUT = 66
+"""Exit status of a worker whose input ended before anything was asked: a launcher that passes none on.
+
+No number with which Python, Windows or a C library ends a program (`abort` ends one with 3 on Windows)."""
 _LONGEST_TEXT = 4000
 
 
@@ -67,22 +69,17 @@ def message(raw: bytes) -> dict[str, Any]:
 
 def error_to_wire(error: BaseException) -> dict[str, Any]:
     """An error: the library's own by kind, problem and remedy, any other as it is."""
-    fault = RemoteFault.of(error)
     if isinstance(error, SarcopeniaError):
-        told = {"problem": error.problem, "remedy": error.remedy}
-        return {"kind": fault.type, **told, "trace": fault.trace}
-    return {"kind": None, "type": fault.type, "text": fault.text, "errno": fault.errno, "trace": fault.trace}
+        return {"kind": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+    return {"kind": None, **asdict(RemoteFault.of(error))}
 
 
 def error_from_wire(wire: Mapping[str, Any]) -> SarcopeniaError | RemoteFault:
     """The library's own error, or what is known of another."""
     kind = getattr(errors, wire["kind"] or "", None)
     if isinstance(kind, type) and issubclass(kind, SarcopeniaError):
-        error = kind(wire["problem"], wire["remedy"])
-        if isinstance(error, WorkerError):
-            error.details = wire["trace"]
-        return error
-    return RemoteFault(wire.get("type", "Error"), wire.get("text", ""), wire.get("errno"), wire["trace"])
+        return kind(wire["problem"], wire["remedy"])
+    return RemoteFault(wire["type"], wire["text"], wire["errno"], wire["trace"])
 
 
 def _plain(value: Any) -> Any:

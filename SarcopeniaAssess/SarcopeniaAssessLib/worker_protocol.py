@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -188,8 +189,11 @@ def drawing_from_wire(wire: Mapping[str, Any], question: Question) -> Drawing:
     OSError, ValueError, KeyError
         The arrays are not there or not whole.
     """
-    with np.load(Path(wire["arrays"]), allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    try:
+        with np.load(Path(wire["arrays"]), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (BadZipFile, EOFError) as error:
+        raise ValueError("the arrays are not whole") from error
     k = question.level.slice_from_feet
     alternatives = zip(question.level.alternatives, wire["alternatives"], strict=True)
     return Drawing(

@@ -81,10 +81,10 @@ def _measure(path: str) -> None:
     from SarcopeniaAssessLib.assessment import GivenFacts, ask
     from SarcopeniaAssessLib.ct_io import open_ct
     from SarcopeniaAssessLib.volume import CtVolume
+    from SarcopeniaAssessLib.worker_files import native_array
 
     read = open_ct(path)
-    whole = read.source.read(2, 0, read.shape[2])  # as in Slicer, in memory
-    volume = CtVolume.from_array(whole, read.ras_from_ijk, input=read.input)
+    volume = CtVolume.from_array(native_array(read), read.ras_from_ijk, input=read.input)  # as in Slicer
     other = replace(volume, input=replace(read.input, sha256="0" * 64))
     clicks = _Clicks()
     question, another = (

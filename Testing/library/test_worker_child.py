@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from SarcopeniaAssessLib import worker_job
 from SarcopeniaAssessLib.assessment import GivenFacts, ask
 from SarcopeniaAssessLib.errors import Offer, WorkerError
 from SarcopeniaAssessLib.volume import CtVolume
@@ -167,6 +168,17 @@ def test_a_process_that_lives_tells_so(worker, request_, busy):
     assert worker.pid == pid
 
 
+def test_a_time_in_which_nobody_listened_is_no_silence(worker, request_, busy, monkeypatch):
+    """A computer that slept an hour, or a program that was stopped: the process could not be heard."""
+    job, pid = at_work(worker, request_)
+    hour_later = time.monotonic() + 3600.0
+    os.kill(pid, signal.SIGSTOP)
+    job.poll()
+    monkeypatch.setattr(worker_job.time, "monotonic", lambda: hour_later)
+    assert [event for event in job.poll() if isinstance(event, Failed)] == []
+    os.kill(pid, signal.SIGCONT)
+
+
 def test_progress_takes_the_standstill_back(worker, request_, busy):
     job = worker.submit(request_)
     while not job._is_sent:
@@ -283,6 +295,23 @@ def test_the_process_and_its_files_do_not_outlive_the_program(tmp_path, busy, en
     if end == "killed":
         assert list(tmp_path.glob(f"{PREFIX}*"))
         program.kill()
+    program.wait(GUARD_S)
+    assert gone(pid)
+    assert list(tmp_path.glob(f"{PREFIX}*")) == []
+
+
+def test_a_program_that_is_killed_before_it_has_asked_leaves_nothing(tmp_path, busy):
+    """Its CT lies there already; the process has not even begun to read."""
+    python = python_with(tmp_path, {"torch.py": WAITING_TORCH}, before="sleep 0.3")
+    code = PARENT.replace("while not [", "while False and [")
+    program = subprocess.Popen(
+        [sys.executable, "-c", code + "job._hu.wait()\ntime.sleep(600)", ROOT, python, tmp_path],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pid = int(program.stdout.readline())
+    assert list(tmp_path.glob(f"{PREFIX}*"))
+    program.kill()
     program.wait(GUARD_S)
     assert gone(pid)
     assert list(tmp_path.glob(f"{PREFIX}*")) == []

@@ -7,10 +7,12 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from SarcopeniaAssessLib import assessment, models
 from SarcopeniaAssessLib.assessment import GivenFacts, ask, assess, conclude
 from SarcopeniaAssessLib.errors import DeviceError, LevelError, MaskError, ModelError, Offer, WorkerError
 from SarcopeniaAssessLib.model_file import read_entry
@@ -20,12 +22,15 @@ from SarcopeniaAssessLib.worker_client import (
     Failed,
     Finished,
     HelloRequest,
+    Job,
     LevelRequest,
+    Limits,
     LocalWorker,
     Progress,
     WarmWorker,
     draw_in_worker,
 )
+from SarcopeniaAssessLib.worker_lines import PROTOCOL
 from SarcopeniaTraining.spine_scans.drawing import draw_spine_scan
 from Testing.library.small_case import LEVEL, affine, ct, muscle, write_model
 
@@ -220,14 +225,72 @@ def test_weights_written_anew_are_read_anew(warm, question, folder):
     assert before.sha256 != after.sha256
 
 
+def test_the_plane_at_once_and_in_windows_are_two_models(question, tmp_path):
+    seen = {"in_plane_mm": 4.0, "slice_mm": 6.0, "slices": 3, "tile": 32}
+    path, worker = write_model(tmp_path / "windows.safetensors", preprocessing=seen), LocalWorker()
+    drawn = [
+        worker.submit(DrawRequest(question, path, "cpu", untiled)).result()
+        for untiled in (False, True, False)
+    ]
+    assert [each.model.entry.version for each in drawn] == ["1", "1, untiled", "1"]
+
+
+def test_a_model_whose_device_failed_is_loaded_anew(question, model_file, monkeypatch):
+    loaded, worker = [], LocalWorker()
+    load, draw = models.load_model, assessment.draw
+    monkeypatch.setattr(models, "load_model", lambda *words: loaded.append(words) or load(*words))
+
+    def refuse(*_):
+        raise DeviceError("the memory of cuda does not suffice", "choose --device cpu")
+
+    for doing in (draw, refuse, draw, draw):
+        monkeypatch.setattr(assessment, "draw", doing)
+        job = worker.submit(DrawRequest(question, model_file, "cpu"))
+        if doing is refuse:
+            with pytest.raises(DeviceError):
+                job.result()
+        else:
+            job.result()
+    assert len(loaded) == 2
+
+
+def test_what_breaks_on_the_device_that_was_chosen_by_itself_offers_the_cpu(tmp_path):
+    odd = {"is": "error", "id": 1, "kind": None, "type": "Odd", "text": "", "errno": None, "trace": ""}
+    chosen = {"is": "progress", "id": 1, "fraction": 0.3, "text": "Loading the model", "device": "cuda"}
+    heard, said = [[], [chosen, odd]], []
+    child = SimpleNamespace(status=None, log="", ready={"protocol": PROTOCOL})
+    child.hear, child.say = lambda: heard.pop(0), said.append
+    job = Job(
+        SimpleNamespace(limits=Limits(), is_busy=True, child=lambda: child, folder=lambda: tmp_path),
+        HelloRequest(),
+        1,
+    )
+    job.poll()
+    assert [words["do"] for words in said] == ["hello"]
+    (_, failed) = job.poll()
+    assert failed.error.offer == Offer.CPU
+
+
 def test_the_worker_says_what_it_is(warm):
     said = warm.submit(HelloRequest()).result(GUARD_S)
     here = LocalWorker().submit(HelloRequest()).result()
     assert said["devices"][0]["name"] == "cpu"
-    assert said["auto"] in {device["name"] for device in said["devices"]} | {"cuda"}
+    assert said["auto"] in {device["name"] for device in said["devices"]}
     assert {name: said[name] for name in ("library", "python", "torch")} == {
         name: here[name] for name in ("library", "python", "torch")
     }
+
+
+def test_the_graphics_card_that_is_chosen_is_one_of_the_devices(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda n: f"Card {n}")
+    said = LocalWorker().submit(HelloRequest()).result()
+    assert said["auto"] == "cuda:0"
+    assert {"name": "cuda:0", "title": "Card 0"} in said["devices"]
+    assert {"name": "cuda:1", "title": "Card 1"} in said["devices"]
 
 
 def test_l3_that_is_not_found_is_told_there_as_here(warm, volume):

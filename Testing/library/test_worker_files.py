@@ -5,6 +5,7 @@ import resource
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -21,6 +22,7 @@ from SarcopeniaAssessLib.worker_files import (
     mapped_array,
     native_array,
     remove_folder,
+    remove_unless_held,
     write_array,
 )
 from Testing.library.ct_files import STORAGES, store
@@ -116,6 +118,35 @@ def test_a_file_is_kept_while_the_ct_is_the_same(tmp_path):
     assert not file.holds(CtVolume.from_array(ct().astype(np.float32), affine()))
     file.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_not_wanted_any_more_is_not_waited_for(tmp_path):
+    """The click on another CT returns while the first is written; the first one's file goes all the same."""
+    go = threading.Event()
+
+    class Slow:
+        shape, dtype = (90, 64, 7), np.dtype(np.int16)
+
+        def read(self, axis, start, stop):
+            go.wait(60)
+            return ct()
+
+    file = HuFile(tmp_path / "hu.npy", CtVolume(Slow(), affine()))
+    file.remove()
+    assert not file.wait(0.0)
+    go.set()
+    assert file.wait(60)
+    assert file.error is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_goes_where_nobody_holds_it_and_stays_where_somebody_does(tmp_path):
+    held = ExchangeFolder(tmp_path)
+    left = tmp_path / f"{PREFIX}left"
+    left.mkdir()
+    for path in (held.path, left, tmp_path / "nowhere"):
+        remove_unless_held(path)
+    assert list(tmp_path.iterdir()) == [held.path]
 
 
 @pytest.mark.parametrize(("order", "flips"), STORAGES[1::9], ids=str)

@@ -122,6 +122,19 @@ def test_a_drawing_crosses_exactly(tmp_path, oblique, neighbours):
     assert there.alternatives == drawn.alternatives
 
 
+@pytest.mark.parametrize("kept", [0, 100, 20_000])
+def test_a_drawing_that_is_cut_off_is_told(tmp_path, oblique, kept):
+    question = ask(oblique, GivenFacts(), l3=AUTO)
+    mask = np.ones((90, 64), bool)
+    entry = ModelEntry("a", "1", {"kind": "unet"}, {"slices": 3}, "nothing")
+    drawn = Drawing(mask, None, model=RemoteModel(entry), probability=np.ones((90, 64), np.float32))
+    answer = tmp_path / "answer.npz"
+    wire = drawing_to_wire(drawn, answer)
+    answer.write_bytes(answer.read_bytes()[:kept])
+    with pytest.raises(ValueError, match="not whole"):
+        drawing_from_wire(wire, question)
+
+
 @pytest.mark.parametrize("kind", [ModelError, DeviceError, LevelError, WorkerError])
 def test_the_librarys_errors_come_back_as_they_were(kind):
     there = error_from_wire(through_a_line(error_to_wire(kind("Größe unknown", "measure it"))))

@@ -1,16 +1,20 @@
 """The worker in Pythons that are not there, lack something or are broken: one sentence, and no process."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from SarcopeniaAssessLib.assessment import GivenFacts, ask
 from SarcopeniaAssessLib.errors import Offer, WorkerError
 from SarcopeniaAssessLib.volume import CtVolume
+from SarcopeniaAssessLib.worker_child import child_environment
 from SarcopeniaAssessLib.worker_client import DrawRequest, WarmWorker
 from SarcopeniaAssessLib.worker_files import PREFIX
 from SarcopeniaAssessLib.worker_lines import PROTOCOL, line, message
+from SarcopeniaAssessLib.worker_process import own_group
 from Testing.library.small_case import LEVEL, affine, ct
 from Testing.worker_machine import gone, python_with
 
@@ -89,6 +93,22 @@ def test_both_commands_answer_lines_and_end_when_told(arguments):
     assert (answer["is"], answer["id"], answer["text"]) == ("error", 7, "unknown request 'dance'")
 
 
+def test_a_process_that_nobody_hears_ends_with_its_files(tmp_path):
+    """Its input is open still: what it is told first is that nobody reads its lines."""
+    folder = tmp_path / f"{PREFIX}any"
+    folder.mkdir()
+    (folder / "hu.npy").write_bytes(b"0")
+    command = [sys.executable, "-m", "SarcopeniaAssessLib.worker", "--folder", folder]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **own_group())
+    assert message(process.stdout.readline())["is"] == "ready"
+    process.stdout.close()
+    process.stdin.write(line({"do": "hello", "id": 1}))
+    process.stdin.flush()
+    process.wait(GUARD_S)
+    assert not folder.exists()
+    process.stdin.close()
+
+
 def test_a_torch_whose_parts_are_missing(tmp_path, request_):
     broken = "raise ImportError('libcudart.so.12: cannot open shared object file: No such file or directory')"
     error = failure(python_with(tmp_path, {"torch/__init__.py": broken}), request_, tmp_path)
@@ -106,6 +126,27 @@ def test_a_library_that_prints_does_not_disturb_the_lines(tmp_path, request_):
     noisy = "import os\nprint('{}', flush=True)\nos.write(1, b'not json\\nhalf a line')\nimport missing_part"
     error = failure(python_with(tmp_path, {"torch.py": noisy}), request_, tmp_path)
     assert error.problem == "The package missing_part is not installed"
+
+
+def test_what_a_library_prints_before_it_dies_is_read(tmp_path, request_):
+    dies = "import os, signal\nprint('CUDA out of memory')\nos.kill(os.getpid(), signal.SIGSEGV)"
+    error = failure(python_with(tmp_path, {"torch.py": dies}), request_, tmp_path)
+    assert error.problem == "The GPU's memory does not suffice"
+
+
+def test_the_variables_of_a_child_are_its_programs_but_for_what_python_reads():
+    own = child_environment({"HOME": "here", "PYTHONPATH": "theirs", "PYTHONINSPECT": "1"})
+    library, theirs = own.pop("PYTHONPATH").split(os.pathsep)
+    assert (Path(library) / "SarcopeniaAssessLib" / "worker.py").is_file()
+    assert theirs == "theirs"
+    assert own == {
+        "HOME": "here",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUTF8": "1",
+    }
+    assert child_environment({"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_a_temporary_folder_that_is_not_there(tmp_path, request_):

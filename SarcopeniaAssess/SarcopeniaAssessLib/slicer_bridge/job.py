@@ -28,7 +28,7 @@ class TimedJob:
     Parameters
     ----------
     worker:
-        A `WarmWorker`, or a `LocalWorker`, with which the first tick of the timer does all the work.
+        A `WarmWorker`, or a `LocalWorker`, with which the second tick of the timer does all the work.
     request:
         `DrawRequest`, `LevelRequest` or `HelloRequest`.
     on_progress:
