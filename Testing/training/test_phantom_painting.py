@@ -117,6 +117,15 @@ def test_a_row_is_put_back_where_it_was_taken(canvas):
     assert (canvas.hu[~where] == -1000).all()
 
 
+def test_what_is_dense_in_a_row_is_other_where_it_was_taken(canvas):
+    where = np.zeros(canvas.hu.shape, bool)
+    where[10:14, 20, 1] = True
+    with canvas.row(where) as row:
+        row.paint(np.array([-9, 9, 9, -9], np.float32), 60.0, muscle=False)
+    assert canvas.other[10:14, 20, 1].tolist() == [0, 1, 1, 0]
+    assert canvas.other.sum() == 2
+
+
 def test_paint_under_other_coordinates_is_shared(canvas):
     moved = canvas.under(canvas.x + 5, canvas.y, canvas.z)
     moved.paint(box(moved.x, moved.y, 3.0, 3.0), 50.0, muscle=True)

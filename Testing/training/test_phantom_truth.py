@@ -33,6 +33,13 @@ def test_a_border_with_fat_is_where_hu_cross_the_windows_edge(share, counts):
     assert columns == ([5, 6, 7, 8, 9, 10] if counts else [5, 6, 7, 8, 9])
 
 
+def test_the_outline_takes_no_more_of_a_border_with_fat_than_the_muscle_does():
+    canvas = strip((4.5, 9.94, MUSCLE, True))
+    outline, muscle = truth_of(canvas, canvas.hu)
+    assert np.flatnonzero(outline[:, 0, 0]).tolist() == [5, 6, 7, 8, 9]
+    assert np.array_equal(outline, muscle)
+
+
 @pytest.mark.parametrize(("share", "counts"), [(0.48, False), (0.55, True)])
 def test_a_border_with_an_organ_is_where_half_of_the_pixel_is_muscle(share, counts):
     columns = taken(strip((2.5, 16.0, LIVER, False), (4.5, 9.5 + share, MUSCLE, True)))

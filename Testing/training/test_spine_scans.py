@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -330,6 +331,20 @@ def test_groups_hold_each_scan_once_by_numbering():
         "all": 4, "normal": 2, "normal, whole": 1, "normal, partial": 1, "variants": 2, "variant L6": 1,
         "variant T13": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "without"), [(5_200_000, 5_250_000), (5_205_000, 5_255_000)])
+def test_an_evaluation_keeps_its_scans_by_seed_and_each_first_seed_has_others_without_l3(
+    tmp_path, monkeypatch, first, without
+):
+    monkeypatch.setattr(evaluation, "held_out_scan", lambda seed: replace(scored(1.0), seed=seed))
+    monkeypatch.setattr(evaluation, "scan_without_l3", lambda seed: replace(scored(None), seed=seed))
+    monkeypatch.setattr(evaluation, "as_done", lambda work, seeds, *_: map(work, reversed(seeds)))
+    evaluation.evaluate(3, 2, tmp_path / "told.json", first_seed=first, jobs=2)
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert [scan["seed"] for scan in told["scans"]] == [first, first + 1, first + 2]
+    assert [scan["seed"] for scan in told["scans_without_l3"]] == [without, without + 1]
+    assert told["without_l3"]["refused"] == 2
 
 
 @pytest.mark.slow
