@@ -7,6 +7,7 @@ import pytest
 
 from SarcopeniaTraining.second_family.body import build
 from SarcopeniaTraining.second_family.frame import Column
+from SarcopeniaTraining.second_family.girdles import _Rib
 from SarcopeniaTraining.second_family.person import Person
 from SarcopeniaTraining.second_family.raster import Canvas, rasterise
 from SarcopeniaTraining.second_family.tissue import Tissue
@@ -62,3 +63,11 @@ def test_a_rib_falls_from_the_side_of_its_body_backwards_and_outwards():
     assert front[0] > front[1] > front[2]
     assert 18 < aside[0] < 32
     assert -30 < front[0] < -8
+
+
+@pytest.mark.parametrize(("number", "share"), [(32, 0.25), (34, 0.25), (35, 0.45), (36, 0.45)])
+def test_heads_from_t10_down_lie_on_their_own_body_and_those_above_at_the_disc(number, share):
+    """So far above the body's middle, in vertebrae: 34 is T10, half a vertebra is the disc."""
+    vertebra = next(v for v in Column.of(PLAIN).vertebrae if v.number == number)
+    head_mm = _Rib.of(vertebra, PLAIN.skeleton).head_mm
+    assert (head_mm - vertebra.middle_mm) / vertebra.segment_mm == pytest.approx(share)

@@ -73,7 +73,7 @@ def test_what_is_neither_muscle_nor_fat_is_counted_as_other():
     )
     assert table[list(others)].all()
     assert not table[[*MUSCLES, Tissue.INTERMUSCULAR_FAT, Tissue.SUBCUTANEOUS_FAT, Tissue.VISCERAL_FAT]].any()
-    assert not table[Tissue.AIR]
+    assert not table[[Tissue.AIR, Tissue.GAS, Tissue.EPIDURAL_FAT]].any()
 
 
 def test_the_truth_leaves_out_bone_and_what_is_not_within_the_muscles_hu():
