@@ -286,6 +286,12 @@ def test_confidence_rises_with_probability_and_never_promises_certainty():
     assert knots(results) == [[0.0, 0.0], [0.7, 0.5], [0.999, 0.95]]
 
 
+def test_a_more_probable_count_is_never_told_with_less_confidence():
+    results = [Weighed(0.7, True, "normal", False) for _ in range(18)]
+    results += [Weighed(0.999, n % 2 == 0, "normal", False) for n in range(10)]
+    assert knots(results) == [[0.0, 0.0], [0.7, 0.95], [0.999, 0.95]]
+
+
 def test_what_the_library_finds_is_held_against_the_truth(phantom):
     l3_mm = float(phantom.bodies_mm["L3"][2])
     bottom_mm = phantom.ras_from_ijk[2, 3]
