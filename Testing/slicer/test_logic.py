@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from SarcopeniaAssessLib.ct_io import read_label_map
 from SarcopeniaAssessLib.errors import InputError, LevelError, MaskError, PatientError
 from SarcopeniaAssessLib.geometry import CanonicalAxes
 from SarcopeniaAssessLib.models import load_model
-from SarcopeniaAssessLib.slicer_bridge import nodes, result_nodes
+from SarcopeniaAssessLib.slicer_bridge import nodes, open_cts, result_nodes
 from SarcopeniaAssessLib.slicer_bridge.logic import AssessLogic
 from SarcopeniaAssessLib.worker_client import LocalWorker
 from Testing.library import ct_files, small_case
@@ -33,7 +34,7 @@ from Testing.slicer.mrml_cases import (
     turned,
     voxels,
 )
-from Testing.slicer.test_sources import dicom_folder
+from Testing.slicer.test_sources import dicom_folder, uneven_folder
 
 pytestmark = pytest.mark.usefixtures("slicer_scene")
 DATA = Path(os.environ.get("SARCOPENIA_TEST_DATA", Path(__file__).parents[2] / "../shared/data")) / "abdomen"
@@ -84,8 +85,9 @@ class TestTheCommandSaysTheSame:
         shown = nodes.ct_of(volume).axes.view(voxels(node, result_nodes.segment_of(node), volume))
         np.testing.assert_array_equal(shown, CanonicalAxes.of(mask.ras_from_ijk).view(mask.labels))
 
-    def test_of_a_dicom_series(self, logic, model, tmp_path, capsys):
-        files = dicom_folder(tmp_path / "series")
+    @pytest.mark.parametrize("write", [dicom_folder, uneven_folder])
+    def test_of_a_dicom_series(self, logic, model, tmp_path, capsys, write):
+        files = write(tmp_path / "series")
         node = logic.assess(load_dicom(files), l3="s:-403", model=model)
         other = by_command(capsys, tmp_path / "series", "--l3", "s:-403", "--model", model)
         assert comparable(logic.record(node)) == comparable(other)
@@ -97,10 +99,15 @@ class TestTheCommandSaysTheSame:
         other = by_command(capsys, REAL_CT, "--sex", "male", "--l3", "slice:70")
         assert comparable(logic.record(node)) == comparable(other)
 
-    def test_through_a_worker(self, logic, model, tmp_path, capsys):
+    def test_through_a_worker(self, logic, model, tmp_path, capsys, monkeypatch):
         path = ct_files.write_nifti(tmp_path / "ct.nii", small_case.ct(), small_case.affine())
         logic.worker = LocalWorker()
+        asked, submit = [], logic.worker.submit
+        monkeypatch.setattr(
+            logic.worker, "submit", lambda request: (asked.append(request), submit(request))[1]
+        )
         node = assessed(logic, model, load_volume(path))
+        assert len(asked) == 1
         other = by_command(capsys, path, "--sex", "male", "--l3", "slice:3", "--model", model)
         assert comparable(logic.record(node)) == comparable(other)
 
@@ -141,6 +148,25 @@ class TestAsynchronously:
         assert comparable(logic.record(node)) == comparable(
             logic.record(assessed(AssessLogic(), model, volume))
         )
+
+    def test_what_the_files_tell_meanwhile_is_in_the_record(self, logic, model, tmp_path, monkeypatch):
+        read, read_files = threading.Event(), open_cts.known_of
+
+        def waits(ct, source):
+            assert read.wait(60)
+            return read_files(ct, source)
+
+        monkeypatch.setattr(open_cts, "known_of", waits)
+        volume = load_dicom(uneven_folder(tmp_path))
+        volume.SetAttribute("DICOM.PatientSex", "M")
+        pending = logic.begin(volume, l3="slice:3")
+        assert pending.question.volume.patient.sex == "male"
+        drawing = draw(pending.question, load_model(model), "cpu")
+        read.set()
+        record = logic.record(logic.finish(pending, drawing))
+        assert record["input"]["format"] == "dicom"
+        assert record["patient"]["sex"] == "female"
+        assert record["l3"]["superior_mm"] == pytest.approx(small_case.ORIGIN_MM[2] + 3 * 6.0 + 0.35)
 
     def test_a_scene_closed_meanwhile_stays_empty(self, logic, model):
         pending = logic.begin(add_volume(), l3="slice:3")
@@ -214,6 +240,21 @@ def test_a_write_that_fails_leaves_nothing(logic, model):
     with pytest.raises(RuntimeError):
         assessed(logic, model, volume)
     assert nodes_in_scene() == before
+
+
+def test_a_write_that_fails_leaves_the_result_before(logic, model):
+    volume = add_volume()
+    node = assessed(logic, model, volume)
+    record, before = logic.record(node), nodes_in_scene()
+
+    def refuse(node):
+        raise RuntimeError("as an observer may")
+
+    logic.beforePrediction = refuse
+    with pytest.raises(RuntimeError):
+        assessed(logic, model, volume, sex="female")
+    assert nodes_in_scene() == before
+    assert logic.record(node) == record
 
 
 def test_no_ct_and_a_bent_ct_are_refused(logic):

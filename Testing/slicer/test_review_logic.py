@@ -136,6 +136,10 @@ class TestWatching:
         logic.watch(node, told.append)
         assert logic.assess(volume, "female", "slice:3", model=model) is node
         assert [(each["status"]["cutoff"], each["edited"]) for each in told] == [(92.0, False)]
+        nodes.write_mask(node, result_nodes.segment_of(node), volume, np.zeros_like(MUSCLE), 3)
+        told.clear()
+        assert logic.assess(volume, "male", "slice:3", model=model) is node
+        assert [(each["status"]["cutoff"], each["edited"]) for each in told] == [(144.0, False)]
 
     def test_a_segment_that_is_removed_is_told_as_an_error(self, logic, node, volume):
         told, errors = [], []

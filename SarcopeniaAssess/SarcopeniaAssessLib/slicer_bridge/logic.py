@@ -143,14 +143,13 @@ class AssessLogic(ReviewLogic):
         k = pending.question.level.slice_from_feet
         known = self.openCts.wait(volume_node)
         level = replace(pending.question.level, superior_mm=known.slice_superior_mm(k))
-        exact = known.around(k)
         question = replace(
             pending.question,
-            volume=exact.with_patient(pending.facts.over(known.patient)),
+            volume=known.around(k).with_patient(pending.facts.over(known.patient)),
             level=level,
             dicom_sex=known.patient.sex if known.patient.sex_source == "dicom" else None,
         )
-        result = ReviewedResult.of(question, replace(drawing, hu=exact.slab(k, k + 1)[:, :, 0]))
+        result = ReviewedResult.of(question, drawing)
         node = self._write(volume_node, result)
         self._keep(node, result, pending.clicked)
         return node
