@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,26 @@ def test_a_turned_volume_under_a_transform_has_the_same_area(logic, model, stora
     )
     again = assessed(logic, model, volume, l3=f"s:{superior_mm}")
     assert again is node
+
+
+def test_a_height_between_two_slices_is_the_files(logic, model, tmp_path, monkeypatch):
+    """Slices 3 and 4 lie at −403.15 and −397.5 mm; on Slicer's even grid, 4 would be nearer."""
+    read_files = open_cts.known_of
+
+    def slowly(ct, source):
+        time.sleep(0.3)
+        return read_files(ct, source)
+
+    monkeypatch.setattr(open_cts, "known_of", slowly)
+    node = assessed(logic, model, load_dicom(uneven_folder(tmp_path)), l3="s:-400.4")
+    assert logic.record(node)["l3"]["slice_from_feet"] == 3
+
+
+def test_another_model_is_another_model(logic, model, tmp_path):
+    volume = add_volume()
+    other = small_case.write_model(tmp_path / "other.safetensors", name="other")
+    names = [logic.record(assessed(logic, each, volume))["model"]["name"] for each in (model, other, model)]
+    assert names == ["everything", "other", "everything"]
 
 
 class TestAsynchronously:
