@@ -110,6 +110,12 @@ def test_cancel_ends_the_process_and_what_it_has_started(worker, request_, busy)
     assert_usable(worker, request_, busy)
 
 
+def test_a_job_that_is_cancelled_at_once_says_nothing(worker, request_):
+    job = worker.submit(request_)
+    job.cancel()
+    assert job.poll() == []
+
+
 def test_cancel_ends_what_is_frozen(worker, request_, busy):
     job, pid = at_work(worker, request_)
     os.kill(pid, signal.SIGSTOP)

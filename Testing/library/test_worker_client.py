@@ -256,8 +256,9 @@ def test_a_model_whose_device_failed_is_loaded_anew(question, model_file, monkey
 
 def test_what_breaks_on_the_device_that_was_chosen_by_itself_offers_the_cpu(tmp_path):
     odd = {"is": "error", "id": 1, "kind": None, "type": "Odd", "text": "", "errno": None, "trace": ""}
+    of_another = [{"is": "ready"}, odd | {"id": 0}, {"is": "answer", "id": 2}]
     chosen = {"is": "progress", "id": 1, "fraction": 0.3, "text": "Loading the model", "device": "cuda"}
-    heard, said = [[], [chosen, odd]], []
+    heard, said = [[], of_another, [chosen, odd]], []
     child = SimpleNamespace(status=None, log="", ready={"protocol": PROTOCOL})
     child.hear, child.say = lambda: heard.pop(0), said.append
     job = Job(
@@ -267,6 +268,7 @@ def test_what_breaks_on_the_device_that_was_chosen_by_itself_offers_the_cpu(tmp_
     )
     job.poll()
     assert [words["do"] for words in said] == ["hello"]
+    assert job.poll() == []
     (_, failed) = job.poll()
     assert failed.error.offer == Offer.CPU
 

@@ -130,7 +130,8 @@ def test_a_library_that_prints_does_not_disturb_the_lines(tmp_path, request_):
 
 def test_what_a_library_prints_before_it_dies_is_read(tmp_path, request_):
     dies = "import os, signal\nprint('CUDA out of memory')\nos.kill(os.getpid(), signal.SIGSEGV)"
-    error = failure(python_with(tmp_path, {"torch.py": dies}), request_, tmp_path)
+    python = python_with(tmp_path, {"torch.py": dies}, before="unset PYTHONUNBUFFERED")
+    error = failure(python, request_, tmp_path)
     assert error.problem == "The GPU's memory does not suffice"
 
 
