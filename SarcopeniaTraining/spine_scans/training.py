@@ -65,7 +65,6 @@ class SpineTraining:
         if preset.start_from is not None:
             path = Path(preset.start_from)
             network.load_state_dict(read_network(read_entry(path), path).state_dict())
-            network.train()
         average = AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(preset.average_decay), use_buffers=True
         )

@@ -231,7 +231,17 @@ def test_a_state_holds_the_epoch_that_is_under_way(smoke):
     assert (again.step, again.seconds, again.losses) == (3, 9.5, [0.25])
 
 
-def test_a_step_that_diverges_changes_no_weight(smoke):
+def no_number(seen, truth):
+    return seen.sum() * float("nan")
+
+
+def no_gradient(seen, truth):
+    """0, whose root has no slope."""
+    return (seen - seen.detach()).abs().sqrt().sum()
+
+
+@pytest.mark.parametrize("loss", [no_number, no_gradient])
+def test_a_step_that_diverges_changes_no_weight(smoke, loss):
     import torch
 
     preset = load_spine_preset(str(smoke / "smoke.json"))
@@ -240,7 +250,7 @@ def test_a_step_that_diverges_changes_no_weight(smoke):
     crops = Crops(PhantomStore(smoke / "run" / "phantoms"), (0, 2), preset.crop, 1)
     schedule = Schedule.of(preset, 4)
     with pytest.raises(DivergedError, match="step 1 diverged"):
-        training.advance(crops, schedule, lambda seen, truth: seen.sum() * float("nan"))
+        training.advance(crops, schedule, loss)
     assert all(torch.equal(weight, before[name]) for name, weight in training.network.named_parameters())
     training.step = 3
     training.advance(crops, schedule, lambda seen, truth: seen.square().mean())
