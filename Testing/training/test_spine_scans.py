@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from SarcopeniaAssessLib.spine_unet import SpineClass
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.checkpoints import DivergedError, claim_folder
 from SarcopeniaTraining.schedule import Schedule
-from SarcopeniaTraining.spine_scans import evaluation
+from SarcopeniaTraining.spine_scans import evaluation, samples
 from SarcopeniaTraining.spine_scans.calibration import Weighed, knots, shown_part
 from SarcopeniaTraining.spine_scans.canvas import Canvas, Frame, turned
 from SarcopeniaTraining.spine_scans.counted import Counted, counted, summary
@@ -109,6 +110,15 @@ def test_a_crop_is_seen_as_the_network_sees_it_and_is_its_own_number(tmp_path, p
     again = Crops(PhantomStore(tmp_path), (0, 2), (32, 24, 32), 5).sample(3)
     assert (again[0] == image).all()
     assert (crops.sample(4)[0] != image).any()
+
+
+def test_each_passage_through_the_phantoms_has_an_order_of_its_own(monkeypatch):
+    monkeypatch.setattr(samples, "crop", lambda hu, classes, shape, rng: (hu, classes))
+    crops = Crops(SimpleNamespace(get=lambda seed: (seed, seed)), (10, 6), (8, 8, 8), 5)
+    drawn, *later = ([crops.sample(first + n)[0] for n in range(6)] for first in (0, 6, 12))
+    assert drawn == [10, 11, 12, 13, 14, 15]
+    assert [sorted(passage) for passage in later] == [drawn, drawn]
+    assert later[0] != drawn != later[1] != later[0]
 
 
 def test_crops_end_within_the_body_now_and_then_and_their_classes_lie_where_the_bone_is(phantom):
