@@ -41,7 +41,6 @@ class Watch:
         self._logic, self._node = logic, segmentation_node
         self._on_change, self._on_error = on_change, on_error
         self._last = self._asked()
-        self._is_asking = False
         self._tags = [
             segmentation_node.AddObserver(event, self._changed)
             for event in (
@@ -63,13 +62,9 @@ class Watch:
         self._changed()
 
     def _changed(self, *_: object) -> None:
-        if self._is_asking or self._node.GetScene() is None or self._logic.isWriting(self._node):
+        if self._node.GetScene() is None or self._logic.isWriting(self._node):
             return
-        self._is_asking = True
-        try:
-            now = self._asked()
-        finally:
-            self._is_asking = False
+        now = self._asked()
         if now == self._last:
             return
         self._last = now
