@@ -104,6 +104,7 @@ def test_the_muscle_comes_back_as_it_is_drawn_here(warm, question, model_file):
     np.testing.assert_array_equal(there.neighbours, here.neighbours)
     assert asdict(there.doubt) == asdict(here.doubt)
     assert there.model.entry == here.model.entry
+    assert not hasattr(here.model, "network"), "a result in the scene holds no network"
     assert set(there.timing_s) == set(here.timing_s)
 
 

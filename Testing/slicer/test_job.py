@@ -12,7 +12,14 @@ from SarcopeniaAssessLib.assessment import GivenFacts, ask
 from SarcopeniaAssessLib.errors import ModelError, Offer, WorkerError
 from SarcopeniaAssessLib.slicer_bridge.job import TimedJob, slicer_python, slicer_worker
 from SarcopeniaAssessLib.volume import CtVolume
-from SarcopeniaAssessLib.worker_client import DrawRequest, LocalWorker, WarmWorker
+from SarcopeniaAssessLib.worker_client import (
+    DrawRequest,
+    Finished,
+    HelloRequest,
+    LocalWorker,
+    Progress,
+    WarmWorker,
+)
 from Testing.library.small_case import LEVEL, affine, ct, muscle, write_model
 from Testing.worker_machine import gone, python_with
 
@@ -144,6 +151,15 @@ def test_a_callback_that_cancels_is_the_last(timers, question, model_file):
     assert jobs[0].is_over
 
 
+def test_what_was_heard_together_with_it_is_not_told_after_a_cancel(timers):
+    heard, jobs = Heard(), []
+    job = SimpleNamespace(poll=lambda: [Progress(0.5, "half"), Finished(1)], cancel=lambda: None)
+    callables = heard.callables() | {"on_progress": lambda *_: jobs[0].cancel()}
+    jobs.append(TimedJob(SimpleNamespace(submit=lambda _: job), HelloRequest(), **callables))
+    timers[0].tick()
+    assert heard.calls == []
+
+
 def test_a_callback_that_lets_events_run_is_not_called_within_itself(timers, question, model_file):
     depth = []
 
@@ -153,11 +169,10 @@ def test_a_callback_that_lets_events_run_is_not_called_within_itself(timers, que
         depth.append("out")
 
     heard = Heard()
-    callables = heard.callables() | {"on_progress": progress}
+    callables = heard.callables() | {"on_progress": progress, "on_done": lambda _: depth.append("done")}
     job = TimedJob(LocalWorker(), DrawRequest(question, model_file, "cpu"), **callables)
     ticked(timers[0], lambda: job.is_over)
-    assert depth == ["in", "out"]
-    assert heard.kinds == ["done"]
+    assert depth == ["in", "out", "done"]
 
 
 @pytest.fixture
