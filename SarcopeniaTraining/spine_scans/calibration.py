@@ -38,12 +38,10 @@ class Weighed:
 
     probability: float
     right: bool
-    variant: str
-    partial: bool
 
 
-def shown_part(phantom: SpineScan) -> tuple[SpineGrid, bool]:
-    """The phantom as a scan of a drawn height, L3 inside; whether sacrum or T12 lie outside it."""
+def shown_part(phantom: SpineScan) -> SpineGrid:
+    """The phantom as a scan of a drawn height, L3 inside."""
     rng = np.random.default_rng([0xCA11, phantom.seed])
     l3 = phantom.bodies_mm["L3"][2]
     low, high = l3 - rng.uniform(70, 200), l3 + rng.uniform(70, 200)
@@ -51,21 +49,20 @@ def shown_part(phantom: SpineScan) -> tuple[SpineGrid, bool]:
     inside = np.flatnonzero((z >= low) & (z <= high))
     origin = phantom.ras_from_ijk[:3, 3].copy()
     origin[2] = z[inside[0]]
-    partial = bool(low > -20 or high < phantom.bodies_mm["T12"][2] + 15)
     hu = phantom.hu[:, :, inside[0] : inside[-1] + 1]
-    return SpineGrid(hu.astype(np.float32), origin), partial
+    return SpineGrid(hu.astype(np.float32), origin)
 
 
 def weighed(network: Any, seed: int) -> Weighed | None:
     """Count one phantom; `None` where nothing could be counted or L3 was held to be outside."""
     phantom = draw_spine_scan(seed)
-    grid, partial = shown_part(phantom)
+    grid = shown_part(phantom)
     chain = read_chain(class_probability(network, grid), grid)
     count: L3Count | None = None if chain is None else count_l3(chain)
     if chain is None or count is None or not 0 <= count.best < len(chain.vertebrae):
         return None
     away = abs(float(chain.vertebrae[count.best].centre_mm[2] - phantom.bodies_mm["L3"][2]))
-    return Weighed(count.probability[count.best], away <= WRONG_VERTEBRA_MM, phantom.variant, partial)
+    return Weighed(count.probability[count.best], away <= WRONG_VERTEBRA_MM)
 
 
 def knots(results: Sequence[Weighed]) -> list[list[float]]:

@@ -292,23 +292,28 @@ def test_the_shipped_presets_can_be_read_and_name_their_command(name):
     assert preset.command.startswith("python -m SarcopeniaTraining.spine_scans.training")
 
 
-def test_a_shown_part_holds_l3_and_knows_what_it_lacks(phantom):
-    grid, partial = shown_part(phantom)
+def test_a_shown_part_holds_l3_where_it_was(phantom):
+    grid = shown_part(phantom)
     k = grid.index_of(phantom.bodies_mm["L3"])[2]
-    assert 8 < k < grid.hu.shape[2] - 8
-    low = grid.origin_mm[2]
-    assert partial or low <= -20
+    assert 16 < k < grid.hu.shape[2] - 16, "70 mm of it or more below and above"
+    place = at(phantom, phantom.bodies_mm["L3"])
+    shown = tuple(np.rint(grid.index_of(phantom.bodies_mm["L3"])).astype(int))
+    assert (
+        grid.hu[shown[0], shown[1]]
+        == phantom.hu[place[0], place[1]][place[2] - shown[2] :][: grid.hu.shape[2]]
+    ).all()
+    assert grid.hu.shape[2] < phantom.hu.shape[2]
 
 
 def test_confidence_rises_with_probability_and_never_promises_certainty():
-    results = [Weighed(0.7, n % 2 == 0, "normal", False) for n in range(10)]
-    results += [Weighed(0.999, True, "normal", False) for _ in range(18)]
+    results = [Weighed(0.7, n % 2 == 0) for n in range(10)]
+    results += [Weighed(0.999, True) for _ in range(18)]
     assert knots(results) == [[0.0, 0.0], [0.7, 0.5], [0.999, 0.95]]
 
 
 def test_a_more_probable_count_is_never_told_with_less_confidence():
-    results = [Weighed(0.7, True, "normal", False) for _ in range(18)]
-    results += [Weighed(0.999, n % 2 == 0, "normal", False) for n in range(10)]
+    results = [Weighed(0.7, True) for _ in range(18)]
+    results += [Weighed(0.999, n % 2 == 0) for n in range(10)]
     assert knots(results) == [[0.0, 0.0], [0.7, 0.95], [0.999, 0.95]]
 
 
