@@ -1,7 +1,9 @@
 """The accept gate in the scene: what is measured while somebody edits, what is decided, what withdraws it."""
 
+import gc
 import json
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -239,6 +241,12 @@ class TestDecisions:
         slicer.util.arrayFromVolumeModified(volume)  # another CT to look at, and the same at the level
         assert logic.accept(node, "Dr X")["review"]["seconds_to_accept"] == 25.0
 
+    def test_the_time_is_not_taken_from_another_result_of_the_node(self, logic, node):
+        earlier = result_nodes.stored(node)
+        logic.setFacts(node, GivenFacts("male", age_years=70.0))
+        node.SetAttribute(result_nodes.RESULT, earlier)  # as a scene that is loaded over this one does
+        assert logic.accept(node, "Dr X")["review"]["seconds_to_accept"] is None
+
     def test_back_at_a_level_its_mask_of_now_is_accepted(self, logic, node, volume):
         segment = result_nodes.segment_of(node)
         logic.setLevel(node, small_case.ORIGIN_MM[2] + 5 * 6.0)
@@ -421,7 +429,9 @@ class TestTheAuditLog:
         logic.accept(node, "Dr X")
         edit(node, volume)
         logic.measure(node)
-        logic.reject(node, "Dr Y", comment="not L3")
+        rejected = logic.reject(node, "Dr Y", "Clinic", "not L3", oedema_or_fluid=True)["review"]
+        assert (rejected["organization"], rejected["comment"]) == ("Clinic", "not L3")
+        assert rejected["oedema_or_fluid"] is True
         log = tmp_path / "audit.jsonl"
         assert verify_audit(log) == []
         lines = read_audit(log)
@@ -549,8 +559,11 @@ class TestASavedScene:
 
 def test_closing_the_scene_leaves_nothing(logic, node, volume):
     logic.accept(node, "Dr X")
+    kept = weakref.ref(logic.result(node))
     slicer.mrmlScene.Clear(0)
     logic.forget()
+    gc.collect()
+    assert kept() is None, "nor in memory"
     assert list(result_nodes.results()) == []
     assert [each for each in nodes_in_scene() if "Segmentation" in each or "Volume" in each] == []
     with pytest.raises(InputError, match="no longer in the scene"):
