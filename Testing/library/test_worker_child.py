@@ -257,6 +257,16 @@ def test_an_idle_process_ends_and_the_next_click_starts_another(tmp_path, worker
         worker.submit(request_).result(GUARD_S)
 
 
+def test_a_process_that_was_killed_between_clicks_is_replaced_without_a_word(worker, request_, busy):
+    busy.unlink()
+    for _ in range(2):
+        with pytest.raises(WorkerError, match=BROKE):
+            worker.submit(request_).result(GUARD_S)
+        os.kill(worker.pid, signal.SIGKILL)
+        while worker.pid is not None:
+            time.sleep(0.01)
+
+
 def test_a_click_just_when_an_idle_process_ends_is_answered(worker, request_, busy):
     busy.unlink()
     worker.limits = Limits(idle_s=0.3)
