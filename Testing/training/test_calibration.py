@@ -22,8 +22,15 @@ from SarcopeniaTraining.calibration import (
     read_case,
 )
 from SarcopeniaTraining.calibration_cases import CALIBRATION_SEED, Hardship, _beyond_ranges, calibration_case
-from SarcopeniaTraining.calibration_command import read_phantoms, store, subgroups
+from SarcopeniaTraining.calibration_command import (
+    CHECK_SEED,
+    _read_piece,
+    read_phantoms,
+    store,
+    subgroups,
+)
 from SarcopeniaTraining.phantom.anatomy import Person
+from SarcopeniaTraining.second_family import draw_l3
 from Testing.library.small_case import write_model
 
 DEFAULT = default_model_name()
@@ -168,6 +175,17 @@ def test_a_phantom_is_read_once_and_kept(tmp_path):
     kept.write_text(kept.read_text().replace('"measured_cm2": ', '"measured_cm2": 1'))
     again = read_phantoms(model, "first", seeds, kept=kept)[0]
     assert again.measured_cm2 > first.measured_cm2  # taken from the file, not read again
+
+
+def test_a_scan_of_the_held_out_family_is_read_on_its_middle_slice(tmp_path):
+    model = str(write_model(tmp_path / "everything.safetensors"))
+    (reading,) = _read_piece([CHECK_SEED], model, "second")
+    scan = draw_l3(CHECK_SEED)
+    pixel_cm2 = scan.ras_from_ijk[0, 0] * scan.ras_from_ijk[1, 1] / 100
+    assert reading.truth_cm2 == pytest.approx(scan.muscle[:, :, 2].sum() * pixel_cm2)
+    assert reading.facts["traits"] == scan.facts.traits
+    assert reading.facts["build"] == scan.facts.build
+    assert reading.measured_cm2 > reading.truth_cm2, "the network calls everything muscle"
 
 
 def test_a_calibration_is_stored_in_the_models_file_and_nothing_else_changes(tmp_path, calibration):

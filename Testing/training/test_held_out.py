@@ -9,6 +9,8 @@ import pytest
 from SarcopeniaAssessLib.assessment import Drawing, GivenFacts, ask, assess, conclude
 from SarcopeniaAssessLib.errors import MaskError, OutputError
 from SarcopeniaAssessLib.models import default_model_name, load_model
+from SarcopeniaAssessLib.output_lock import FolderLock
+from SarcopeniaTraining import held_out
 from SarcopeniaTraining.held_out import FIRST_SEED, HeldOutScore, as_ct, chosen_level, compare, read_scan
 from SarcopeniaTraining.held_out_run import ROWS, HeldOutPlan, score_held_out
 from SarcopeniaTraining.second_family import draw_l3
@@ -120,6 +122,28 @@ def test_a_held_out_scan_is_scored_by_what_assess_says():
     assert score.dice > 0.85
     assert reading.drawn.sum() * reading.volume.pixel_area_cm2 == pytest.approx(score.sma_cm2)
     assert reading.truth.sum() * reading.volume.pixel_area_cm2 == pytest.approx(score.truth_cm2)
+
+
+def test_a_scan_that_is_refused_is_read_all_the_same(monkeypatch):
+    def refuse(volume, **asked):
+        assert (asked["sex"], asked["l3"]) == ("male", chosen_level(made_scan()))
+        raise MaskError("The model finds no muscle", "check")
+
+    monkeypatch.setattr(held_out, "assess", refuse)
+    reading = read_scan(made_scan(), None)
+    assert reading.score.refused == "The model finds no muscle"
+    assert reading.drawn is None
+    assert reading.k == 3
+    assert reading.truth.sum() == 60 * 40
+
+
+def test_a_folder_that_another_run_uses_is_refused(tmp_path):
+    lock = FolderLock(tmp_path)
+    try:
+        with pytest.raises(OutputError, match="Another run is writing"):
+            score_held_out(HeldOutPlan(default_model_name(), ()), tmp_path)
+    finally:
+        lock.release()
 
 
 @pytest.mark.parametrize("row", ["{}", '{"seed": 4}', "[2]"])
