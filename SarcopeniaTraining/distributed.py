@@ -95,6 +95,7 @@ def joined_team(device: str, environment: Mapping[str, str] = os.environ) -> Ite
         return
     import torch
     import torch.distributed as dist
+    import torch.distributed.nn.functional  # imported later, it keeps the group as a default argument
 
     local = int(environment.get("LOCAL_RANK", "0"))
     on_gpu = device.startswith("cuda")
@@ -104,10 +105,15 @@ def joined_team(device: str, environment: Mapping[str, str] = os.environ) -> Ite
         device = f"cuda:{local}"
         torch.cuda.set_device(local)
     dist.init_process_group("nccl" if on_gpu else "gloo")
+    group = dist.group.WORLD
     try:
         yield Team(dist.get_rank(), dist.get_world_size()), device
     finally:
+        # Gloo's threads let go of the last tensors after all else has gone on, and need Python for it: one
+        # that finds Python ending aborts the process. They are waited for when the group's last reference
+        # goes, which must be ours: unlike a wrapped network's it lets Python run meanwhile.
         dist.destroy_process_group()
+        del group
 
 
 def half_precision(preset_half: bool, device: Any) -> bool:
