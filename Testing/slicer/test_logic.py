@@ -86,11 +86,11 @@ class TestTheCommandSaysTheSame:
         shown = nodes.ct_of(volume).axes.view(voxels(node, result_nodes.segment_of(node), volume))
         np.testing.assert_array_equal(shown, CanonicalAxes.of(mask.ras_from_ijk).view(mask.labels))
 
-    @pytest.mark.parametrize("write", [dicom_folder, uneven_folder])
-    def test_of_a_dicom_series(self, logic, model, tmp_path, capsys, write):
+    @pytest.mark.parametrize(("write", "l3"), [(dicom_folder, "s:-403"), (uneven_folder, "s:-397")])
+    def test_of_a_dicom_series(self, logic, model, tmp_path, capsys, write, l3):
         files = write(tmp_path / "series")
-        node = logic.assess(load_dicom(files), l3="s:-403", model=model)
-        other = by_command(capsys, tmp_path / "series", "--l3", "s:-403", "--model", model)
+        node = logic.assess(load_dicom(files), l3=l3, model=model)
+        other = by_command(capsys, tmp_path / "series", "--l3", l3, "--model", model)
         assert comparable(logic.record(node)) == comparable(other)
         assert other["patient"]["sex"] == "female", "taken from the header by both"
 
