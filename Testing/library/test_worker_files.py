@@ -105,6 +105,16 @@ def test_what_a_killed_program_left_is_removed_by_the_next(tmp_path):
     assert in_use.path.exists()
 
 
+def test_a_folder_that_was_just_made_is_left_to_the_program_that_has_not_locked_it_yet(tmp_path):
+    young = tmp_path / f"{PREFIX}young"
+    young.mkdir()
+    ExchangeFolder(tmp_path)
+    assert young.is_dir()
+    made_old(young)
+    ExchangeFolder(tmp_path)
+    assert not young.exists()
+
+
 def test_a_file_is_kept_while_the_ct_is_the_same(tmp_path):
     volume = CtVolume.from_array(ct(), affine())
     file = HuFile(tmp_path / "hu.npy", volume)
