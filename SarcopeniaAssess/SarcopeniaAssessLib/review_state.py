@@ -19,6 +19,7 @@ import numpy as np
 
 from SarcopeniaAssessLib.assessment import Drawing, Question
 from SarcopeniaAssessLib.errors import Finding, GeometryError, RecordError, SarcopeniaError, Severity
+from SarcopeniaAssessLib.geometry import CanonicalAxes
 from SarcopeniaAssessLib.level import Level, LevelMethod
 from SarcopeniaAssessLib.level_choice import MeasuredLevel
 from SarcopeniaAssessLib.measurement import Measurement
@@ -27,6 +28,7 @@ from SarcopeniaAssessLib.packed_mask import pack_mask, unpack_mask
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts, Sex
 from SarcopeniaAssessLib.review import ReviewedResult
 from SarcopeniaAssessLib.uncertainty import Doubt
+from SarcopeniaAssessLib.volume import ArraySource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +48,18 @@ class StoredModel:
     entry: ModelEntry
 
 
-def to_text(result: ReviewedResult) -> str:
-    """A result as one line of JSON in ASCII."""
+def to_text(result: ReviewedResult, seen: CtVolume | None = None) -> str:
+    """A result as one line of JSON in ASCII.
+
+    Parameters
+    ----------
+    seen:
+        Its CT as it will be given to `from_text`, where that is another reading of it than the question's: in
+        another storage order, or with uneven slices on an even grid.
+    """
     question, drawing = result.question, result.drawing
     volume = question.volume
+    grid, origins = volume if seen is None else seen, volume.slice_origins_mm
     state = {
         "state": STATE,
         "case": question.case,
@@ -60,6 +70,11 @@ def to_text(result: ReviewedResult) -> str:
         "ct": {
             "shape": list(volume.shape),
             "ras_from_ijk": volume.ras_from_ijk.tolist(),
+            "slice_origins_mm": None if origins is None else origins.tolist(),
+            "seen": {
+                "shape": list(grid.canonical_shape),
+                "ras_from_canonical": grid.ras_from_canonical.tolist(),
+            },
             "slice_sha256": _slice_sha256(volume, question.level.slice_from_feet),
             "input": asdict(volume.input),
             "findings": [asdict(finding) for finding in volume.findings],
@@ -176,17 +191,22 @@ def _damaged() -> RecordError:
 def _known(state: Mapping[str, Any], volume: CtVolume) -> CtVolume:
     """The CT, with what was known of it at its assessment."""
     ct = state["ct"]
-    if list(volume.shape) != ct["shape"]:
+    shape = volume.canonical_shape
+    if list(shape) != ct["seen"]["shape"]:
         raise GeometryError("The result is of a CT with other voxels", _ELSEWHERE)
-    affine = np.array(ct["ras_from_ijk"], dtype=np.float64)
-    corners = np.array([[*(np.array(volume.shape) * corner), 1] for corner in np.ndindex(2, 2, 2)]).T
-    if np.abs((affine - volume.ras_from_ijk) @ corners).max() > _NEAR:
+    seen = np.array(ct["seen"]["ras_from_canonical"], dtype=np.float64)
+    corners = np.array([[*(np.array(shape) * corner), 1] for corner in np.ndindex(2, 2, 2)]).T
+    if np.abs((seen - volume.ras_from_canonical) @ corners).max() > _NEAR:
         raise GeometryError("The result is of a CT that lay elsewhere", _ELSEWHERE)
     if _slice_sha256(volume, state["level"]["slice_from_feet"]) != ct["slice_sha256"]:
         raise GeometryError("The result is of a CT with other values at its level", _ELSEWHERE)
+    affine, origins = np.array(ct["ras_from_ijk"], dtype=np.float64), ct["slice_origins_mm"]
+    axes = CanonicalAxes.of(affine)
     return replace(
         volume,
+        source=volume.source if axes == volume.axes else ArraySource(volume.stored_as(axes)),
         ras_from_ijk=affine,
+        slice_origins_mm=None if origins is None else np.array(origins, dtype=np.float64),
         input=InputFacts(**_only(InputFacts, ct["input"])),
         findings=tuple(
             Finding(each["code"], Severity(each["severity"]), each["message"]) for each in ct["findings"]

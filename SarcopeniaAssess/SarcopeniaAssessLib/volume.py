@@ -241,6 +241,14 @@ class CtVolume:
         padded: NDArray[np.bool_] = self._read(start, stop) < PADDING_BELOW_HU
         return padded
 
+    def stored_as(self, axes: CanonicalAxes) -> NDArray[Any]:
+        """All voxels in the storage order of other native axes; a view where they are in memory."""
+        source = self.source
+        native = source.array if isinstance(source, ArraySource) else source.read(2, 0, self.shape[2])
+        steps = tuple(slice(None, None, -1 if flip else 1) for flip in axes.flipped)
+        voxels: NDArray[Any] = self.axes.view(native)[steps].transpose(np.argsort(axes.order))
+        return voxels
+
     def native_mask(self, slice_mask: NDArray[np.bool_], k: int) -> NDArray[np.uint8]:
         """A mask of canonical slice k, shape (I, J), on the native grid: uint8, shape `shape`, else 0."""
         self._check_k(k)

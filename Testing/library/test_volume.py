@@ -40,6 +40,11 @@ def test_every_storage_gives_the_same_canonical_slab_and_takes_its_mask_back(ord
     np.testing.assert_array_equal(volume.canonical_slice_mask(mask, 3), slice_mask)
     assert not volume.canonical_slice_mask(mask, 4).any()
 
+    other, ras = store(anatomy(), OBLIQUE, (2, 0, 1), (True, False, True))
+    restored = volume.stored_as(CtVolume.from_array(other, ras).axes)
+    np.testing.assert_array_equal(restored, other)
+    assert np.shares_memory(restored, native)
+
 
 def test_slab_is_a_view_that_keeps_the_stored_integers():
     native, ras_from_ijk = store(anatomy().astype(np.int32), affine(), (2, 0, 1), (True, False, True))

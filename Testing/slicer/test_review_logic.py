@@ -24,17 +24,21 @@ from SarcopeniaAssessLib.errors import (
 from SarcopeniaAssessLib.packed_mask import unpack_mask
 from SarcopeniaAssessLib.slicer_bridge import nodes, result_nodes
 from SarcopeniaAssessLib.slicer_bridge.logic import AssessLogic
-from Testing.library import small_case
+from Testing.library import ct_files, small_case
 from Testing.slicer.mrml_cases import (
+    OBLIQUE,
+    STORAGES,
     add_transform,
     add_volume,
     edit,
     load_dicom,
+    load_volume,
     moved,
     nodes_in_scene,
+    stored,
     voxels,
 )
-from Testing.slicer.test_sources import dicom_folder
+from Testing.slicer.test_sources import dicom_folder, uneven_folder
 
 pytestmark = pytest.mark.usefixtures("slicer_scene")
 MUSCLE = small_case.muscle()[:, :, 3] > 0
@@ -490,6 +494,31 @@ class TestASavedScene:
         np.testing.assert_array_equal(later.result(loaded).mask, mask)
         assert result_nodes.ct_node_of(loaded).GetName() == "CT"
         assert later.assessment(loaded).record | {"id": ""} == before | {"id": ""}
+
+    @pytest.mark.parametrize("storage", STORAGES)
+    def test_finds_its_ct_again_however_its_file_is_stored(self, logic, model, tmp_path, storage):
+        """Slicer may store it in another order, which is not the record's."""
+        native = stored(small_case.ct(), OBLIQUE @ small_case.affine(), storage)
+        path = ct_files.write_nifti(tmp_path / "ct.nii.gz", *native)
+        self.expect_the_same(logic, logic.assess(load_volume(path), "male", "slice:3", model=model), tmp_path)
+
+    @pytest.mark.parametrize("k", [3, 4])
+    def test_finds_its_ct_again_where_slices_lie_unevenly(self, logic, model, tmp_path, k):
+        """Slicer's grid is even, the record's place is the slice's own."""
+        volume = load_dicom(uneven_folder(tmp_path / "ct"))
+        self.expect_the_same(logic, logic.assess(volume, "male", f"slice:{k}", model=model), tmp_path)
+
+    def expect_the_same(self, logic, node, tmp_path):
+        accepted = logic.accept(node, "Dr X")
+        (loaded,) = saved_and_loaded(tmp_path / "scene.mrb")
+        later = AssessLogic()
+        assert later.measure(loaded)["review"]["state"] == "accepted"
+        assert later.record(loaded) == accepted
+        later.setFacts(loaded, GivenFacts("female"))
+        changed = later.record(loaded)
+        assert changed["review"]["withdrawn"]["reviewer"] == "Dr X"
+        assert (changed["input"], changed["l3"]) == (accepted["input"], accepted["l3"])
+        assert changed["muscle"]["sma_cm2"] == accepted["muscle"]["sma_cm2"]
 
     def test_can_be_edited_and_assessed_again(self, logic, node, model, tmp_path):
         logic.accept(node, "Dr X")

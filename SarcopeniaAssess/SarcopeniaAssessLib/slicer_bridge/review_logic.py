@@ -271,9 +271,10 @@ class ReviewLogic:
         return live
 
     def _keep(self, segmentation_node: Any, result: ReviewedResult, clicked: float | None) -> None:
-        text = to_text(result)
+        ct = self._ct_of(segmentation_node)
+        text = to_text(result, ct)
         # Before the node tells its observers, who ask for the result at once.
-        self._live[segmentation_node.GetID()] = _Live(text, result, self._ct_of(segmentation_node), clicked)
+        self._live[segmentation_node.GetID()] = _Live(text, result, ct, clicked)
         result_nodes.store(segmentation_node, text, result.state)
 
     def _replace(self, segmentation_node: Any, live: _Live, changed: ReviewedResult) -> None:

@@ -95,11 +95,11 @@ def known_of(ct: CtVolume, source: Source) -> CtVolume:
     """
     told = _from_files(ct, source)
     if told is None:
-        hashed = CtVolume.from_array(_native(ct), ct.ras_from_ijk)
+        hashed = CtVolume.from_array(ct.stored_as(ct.axes), ct.ras_from_ijk)
         return replace(ct, input=hashed.input, patient=source.facts)
     return replace(
         told,
-        source=ArraySource(_stored_as(told, ct)),
+        source=ArraySource(ct.stored_as(told.axes)),
         patient=told.patient if told.patient != PatientFacts() else source.facts,
         findings=tuple(dict.fromkeys((*told.findings, *ct.findings))),
     )
@@ -117,13 +117,6 @@ def _from_files(ct: CtVolume, source: Source) -> CtVolume | None:
     except (SarcopeniaError, OSError):
         return None
     return told if same else None
-
-
-def _stored_as(told: CtVolume, ct: CtVolume) -> NDArray[Any]:
-    """A view of the voxels of `ct` with the axes of `told`, a CT on the same grid."""
-    canonical = ct.axes.view(_native(ct))
-    steps = tuple(slice(None, None, -1 if flip else 1) for flip in told.axes.flipped)
-    return canonical[steps].transpose(np.argsort(told.axes.order))
 
 
 def _opened(source: Source) -> CtVolume:
@@ -144,12 +137,6 @@ def _moved(told: CtVolume, world_from_file: NDArray[np.float64]) -> CtVolume:
         if origins is None
         else origins @ world_from_file[:3, :3].T + world_from_file[:3, 3],
     )
-
-
-def _native(ct: CtVolume) -> NDArray[Any]:
-    if isinstance(ct.source, ArraySource):
-        return ct.source.array
-    return ct.source.read(2, 0, ct.shape[2])
 
 
 def _files_of(volume_node: Any, uids: Sequence[str], database: Any) -> tuple[str, ...]:
