@@ -6,9 +6,13 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from SarcopeniaAssessLib.worker_client import LocalWorker
+from Testing.library import small_case
+from Testing.slicer import mrml_cases
 from Testing.slicer.host.application import SlicerHost
 from Testing.slicer.host.failures import FAILURES
 from Testing.slicer.host.mrml import MrmlHost
+from Testing.slicer.panel_clicks import LEVEL_MM, Answers, Clicks, Person
 
 
 @pytest.fixture
@@ -38,3 +42,37 @@ def qt_host():
     errors = host.errors.messages + FAILURES.messages
     FAILURES.messages = []
     assert not errors, "\n".join(errors)
+
+
+@pytest.fixture
+def everything(tmp_path_factory):
+    """A model that takes all that has muscle's values."""
+    return small_case.write_model(tmp_path_factory.mktemp("model") / "everything.safetensors")
+
+
+@pytest.fixture
+def clicks(qt_host):
+    """The panel, a worker that answers as it is told, and a person for its dialogs."""
+    made = Clicks(qt_host, Answers())
+    made.widget.panel.dialogs = made.person = Person()
+    return made
+
+
+@pytest.fixture
+def chosen(clicks):
+    """The CT of `small_case` chosen, the slider on its slice 3."""
+    clicks.choose(mrml_cases.add_volume())
+    clicks.go_to(LEVEL_MM)
+    return clicks
+
+
+@pytest.fixture
+def assessed(chosen, everything):
+    """Assessed inside this process, a man."""
+    chosen.widget.panel.run.worker = LocalWorker()
+    chosen.person.path = everything
+    chosen.ui.modelFileButton.click()
+    chosen.sex("Male")
+    chosen.assess()
+    assert chosen.sma_cm2 == small_case.MUSCLE_CM2, chosen.ui.messageLabel.text
+    return chosen

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import slicer
 
-from SarcopeniaAssessLib.worker_client import WarmWorker
+from SarcopeniaAssessLib.worker_client import Progress, WarmWorker
 from Testing.slicer.host.application import SlicerHost
 from Testing.slicer.host.strokes import stroke
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "SarcopeniaAssess" / "SarcopeniaAssess.py"
 GUARD_S = 90.0
+LEVEL_MM = -403.5
+"""Of slice 3 of `small_case`."""
 
 
 class Clicks:
@@ -112,6 +115,51 @@ class Clicks:
     def state(self) -> str:
         """Review state of the current result, asked as a script would."""
         return str(self.widget.logic.record(self.widget.panel.result)["review"]["state"])
+
+
+class Answers:
+    """A worker that says what a test has put down for it, in order, and notes what it was asked."""
+
+    pid = None
+
+    def __init__(self, *outcomes):
+        self.outcomes, self.requests = list(outcomes), []
+
+    def submit(self, request):
+        self.requests.append(request)
+        events = [[Progress(0.5, "At work")], [self.outcomes.pop(0)]]
+        return SimpleNamespace(poll=lambda: events.pop(0), cancel=lambda: None, is_over=False)
+
+    def close(self):
+        pass
+
+
+class Person:
+    """Answers the panel's dialogs."""
+
+    def __init__(self):
+        self.yes, self.asked, self.shown, self.copied, self.path = True, [], [], [], None
+
+    def confirm(self, question, title):
+        self.asked.append(question)
+        return self.yes
+
+    def report(self, text, title):
+        self.shown.append(text)
+
+    def copy(self, text):
+        self.copied.append(text)
+
+    def save_file(self, title, name, kinds):
+        return self.path
+
+    add_to_file = save_file
+
+    def open_file(self, title, kinds):
+        return self.path
+
+    def folder(self, title):
+        return self.path
 
 
 def warm_worker() -> WarmWorker:

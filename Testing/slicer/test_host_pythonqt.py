@@ -44,6 +44,15 @@ def test_a_value_of_another_type_is_refused(qt):
         qt.QLabel().text = 3.2
 
 
+def test_qt_takes_no_argument_by_its_name(qt):
+    """As PythonQtSlotFunction_CallImpl: "called slot does not support kwargs"."""
+    label = qt.QLabel()
+    with pytest.raises(TypeError):
+        label.setText(arg__1="words")
+    with pytest.raises(TypeError):
+        qt.QApplication.setStyle(style="Fusion")
+
+
 def test_an_unknown_signal_is_refused(qt):
     with pytest.raises(ValueError, match="does not exist"):
         qt.QPushButton().connect("pressedHard()", print)

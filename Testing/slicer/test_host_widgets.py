@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QToolButton
 
+from Testing.slicer.host.pythonqt import unwrap
 from Testing.slicer.host.strokes import stroke
 
 FORM = """<ui version="4.0"><class>Panel</class>
@@ -110,6 +112,19 @@ def test_the_slider_keeps_to_its_range_and_tells_once(qt_host):
     slider.value = 900.0
     assert told == [-120.5, 250.0]
     assert slider.value == 250.0
+
+
+def test_the_slider_tells_of_changes_under_way_only_without_tracking(qt_host):
+    """As ctkSliderWidget::setSpinBoxValue."""
+    import ctk
+
+    slider, told = ctk.ctkSliderWidget(), []
+    slider.connect("valueIsChanging(double)", told.append)
+    slider.value = 3.0
+    assert told == []
+    slider.tracking = False
+    slider.value = 4.0
+    assert told == [4.0]
 
 
 def test_a_folded_section_hides_what_is_in_it(qt_host):
@@ -224,8 +239,39 @@ def test_a_read_only_editor_puts_its_effect_down(editor):
 def test_only_the_effects_asked_for_are_shown(editor):
     editor.unorderedEffectsVisible = False
     editor.setEffectNameOrder(["Erase", "Paint", "No such effect"])
-    assert editor.effectCount() == 2
-    assert editor.effectByIndex(0).name == "Erase"
+    assert editor.effectCount() == 3
+    assert editor.effectByIndex(0) is None, "the arrow that puts every effect down"
+    assert editor.effectByIndex(1).name == "Erase"
+    assert editor.effectByIndex(3) is None
+    shown = [each.text() for each in unwrap(editor).findChildren(QToolButton) if not each.isHidden()]
+    assert sorted(shown) == ["Erase", "None", "Paint", "Redo", "Undo"]
+
+
+def test_an_effect_that_is_clicked_again_stays_and_none_puts_it_down(editor):
+    """As qMRMLSegmentEditorWidget's exclusive group of buttons."""
+    buttons = {each.text(): each for each in unwrap(editor).findChildren(QToolButton)}
+    for text, active in (("Paint", "Paint"), ("Paint", "Paint"), ("None", None)):
+        buttons[text].click()
+        effect = editor.activeEffect()
+        assert (effect.name if effect else None) == active
+        assert buttons[text].isChecked()
+
+
+def test_effects_begin_as_slicers_do_and_again_after_the_scene_was_closed(editor):
+    import slicer
+
+    islands, node = editor.effectByName("Islands"), editor.mrmlSegmentEditorNode()
+    assert islands.parameter("Operation") == "KEEP_LARGEST_ISLAND"
+    kept = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
+    kept.UnRegister(None)
+    kept.SetSingletonTag("Kept")
+    kept.SetAttribute("Islands.MinimumSize", "12")
+    kept = slicer.mrmlScene.AddNode(kept)
+    editor.setMRMLSegmentEditorNode(kept)
+    assert islands.integerParameter("MinimumSize") == 12, "what the node has stays"
+    assert node is not kept
+    slicer.mrmlScene.Clear(False)
+    assert islands.integerParameter("MinimumSize") == 1000, "a closed scene takes it away"
 
 
 def test_another_segmentation_puts_the_effect_down(editor):
@@ -238,8 +284,6 @@ def test_the_editors_keys_are_slicers(editor):
     """As qMRMLSegmentEditorWidget::installKeyboardShortcuts; a key does nothing once they are uninstalled."""
     from PySide6.QtCore import Qt
     from PySide6.QtTest import QTest
-
-    from Testing.slicer.host.pythonqt import unwrap
 
     widget = unwrap(editor)
     editor.unorderedEffectsVisible = False
@@ -260,6 +304,11 @@ def test_the_editors_keys_are_slicers(editor):
     assert editor.mrmlSegmentEditorNode().GetSourceVolumeIntensityMask()
     QTest.keyClick(widget, Qt.Key.Key_2)
     assert editor.activeEffect() is None
+    for key in (Qt.Key.Key_Escape, Qt.Key.Key_7):  # there is no seventh effect
+        QTest.keyClick(widget, Qt.Key.Key_1)
+        assert editor.activeEffect().name == "Erase"
+        QTest.keyClick(widget, key)
+        assert editor.activeEffect() is None
     QTest.keyClick(widget, Qt.Key.Key_1)
     QTest.keyClick(widget, Qt.Key.Key_Escape)
     assert editor.activeEffect() is None

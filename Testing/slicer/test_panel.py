@@ -1,19 +1,14 @@
-"""The panel's sections one by one: facts and their sources, offers, packages, files, colours, the form."""
+"""The panel's sections one by one: facts and their sources, offers, packages, colours, the form."""
 
-import csv
-import json
 import re
-import subprocess
 import xml.etree.ElementTree as ET
 from types import SimpleNamespace
 
 import pytest
 import slicer
 
-from SarcopeniaAssessLib.audit import read_audit, verify_audit
 from SarcopeniaAssessLib.errors import Offer, WorkerError
 from SarcopeniaAssessLib.level import Level, LevelMethod
-from SarcopeniaAssessLib.record_rules import validate_record
 from SarcopeniaAssessLib.worker_client import (
     DrawRequest,
     Failed,
@@ -21,15 +16,12 @@ from SarcopeniaAssessLib.worker_client import (
     HelloRequest,
     LevelRequest,
     LocalWorker,
-    Progress,
 )
-from Testing.library import small_case
-from Testing.library.small_case import LEVEL, MUSCLE_CM2
+from Testing.library.small_case import LEVEL
 from Testing.slicer import mrml_cases
-from Testing.slicer.panel_clicks import ROOT, Clicks
+from Testing.slicer.panel_clicks import LEVEL_MM, ROOT, Answers
 
 FORM = ROOT / "SarcopeniaAssess" / "Resources" / "UI" / "SarcopeniaAssess.ui"
-LEVEL_MM = -403.5
 PROMISED = {
     "ctSelector": "qMRMLNodeComboBox",
     "sexComboBox": "QComboBox",
@@ -50,82 +42,6 @@ PROMISED = {
     "rejectButton": "QPushButton",
 }
 SLICERS_MENUS = set("FEVH")
-
-
-class Answers:
-    """A worker that says what a test has put down for it, in order, and notes what it was asked."""
-
-    pid = None
-
-    def __init__(self, *outcomes):
-        self.outcomes, self.requests = list(outcomes), []
-
-    def submit(self, request):
-        self.requests.append(request)
-        events = [[Progress(0.5, "At work")], [self.outcomes.pop(0)]]
-        return SimpleNamespace(poll=lambda: events.pop(0), cancel=lambda: None, is_over=False)
-
-    def close(self):
-        pass
-
-
-class Person:
-    """Answers the panel's dialogs."""
-
-    def __init__(self):
-        self.yes, self.asked, self.shown, self.copied, self.path = True, [], [], [], None
-
-    def confirm(self, question, title):
-        self.asked.append(question)
-        return self.yes
-
-    def report(self, text, title):
-        self.shown.append(text)
-
-    def copy(self, text):
-        self.copied.append(text)
-
-    def save_file(self, title, name, kinds):
-        return self.path
-
-    add_to_file = save_file
-
-    def open_file(self, title, kinds):
-        return self.path
-
-    def folder(self, title):
-        return self.path
-
-
-@pytest.fixture
-def everything(tmp_path_factory):
-    return small_case.write_model(tmp_path_factory.mktemp("model") / "everything.safetensors")
-
-
-@pytest.fixture
-def clicks(qt_host):
-    made = Clicks(qt_host, Answers())
-    made.widget.panel.dialogs = made.person = Person()
-    return made
-
-
-@pytest.fixture
-def chosen(clicks):
-    clicks.choose(mrml_cases.add_volume())
-    clicks.go_to(LEVEL_MM)
-    return clicks
-
-
-@pytest.fixture
-def assessed(chosen, everything):
-    """Assessed inside this process, a man."""
-    chosen.widget.panel.run.worker = LocalWorker()
-    chosen.person.path = everything
-    chosen.ui.modelFileButton.click()
-    chosen.sex("Male")
-    chosen.assess()
-    assert chosen.sma_cm2 == MUSCLE_CM2, chosen.ui.messageLabel.text
-    return chosen
 
 
 def answered_by(clicks, *outcomes):
@@ -326,68 +242,6 @@ def test_the_computers_report_can_be_copied(clicks):
     assert "Python" in clicks.person.shown[0]
 
 
-def test_the_record_is_saved(assessed, tmp_path):
-    assessed.person.path = tmp_path / "record"
-    assessed.ui.exportRecordButton.click()
-    written = json.loads((tmp_path / "record.json").read_text())
-    validate_record(written)
-    assert written["muscle"]["sma_cm2"] == pytest.approx(MUSCLE_CM2)
-    assert assessed.ui.exportLabel.text == "Saved: record.json"
-    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
-
-
-def test_a_page_that_nobody_has_reviewed_says_so(assessed, tmp_path):
-    assessed.person.path = tmp_path / "page.pdf"
-
-    def words():
-        assessed.ui.exportReportButton.click()
-        assert not assessed.ui.messageLabel.text
-        done = subprocess.run(
-            ["pdftotext", str(assessed.person.path), "-"], capture_output=True, text=True, check=True
-        )
-        return " ".join(done.stdout.split())
-
-    assert "not reviewed by a person" in words()
-    assessed.review("A. Reader")
-    assert "not reviewed by a person" not in words()
-
-
-def test_lines_are_added_to_a_table_and_no_other_table_is_touched(assessed, tmp_path):
-    assessed.person.path = tmp_path / "all.csv"
-    assessed.ui.exportTableButton.click()
-    assessed.review("A. Reader")
-    assessed.ui.exportTableButton.click()
-    with assessed.person.path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["review"] for row in rows] == ["unreviewed", "accepted"]
-    other = tmp_path / "other.csv"
-    other.write_text("name,weight\nsomebody,70\n")
-    assessed.person.path = other
-    assessed.ui.exportTableButton.click()
-    assert "another table" in assessed.ui.messageLabel.text
-    assert other.read_text() == "name,weight\nsomebody,70\n"
-
-
-def test_a_folder_that_cannot_be_written_is_one_sentence(assessed, tmp_path):
-    assessed.person.path = tmp_path / "nowhere" / "record.json"
-    assessed.ui.exportRecordButton.click()
-    assert assessed.ui.messageLabel.text.startswith("The file cannot be written")
-
-
-def test_decisions_are_logged_in_the_chosen_folder(assessed, tmp_path):
-    assessed.person.path = tmp_path
-    assessed.ui.auditFolderButton.click()
-    assessed.ui.oedemaCheckBox.setChecked(True)
-    assessed.ui.commentLineEdit.setText("seen on two screens")
-    assessed.review("A. Reader")
-    (line,) = read_audit(tmp_path / "audit.jsonl")
-    assert verify_audit(tmp_path / "audit.jsonl") == []
-    assert line["event"] == "accepted"
-    assert line["record"]["review"]["comment"] == "seen on two screens"
-    assert line["record"]["review"]["oedema_or_fluid"] is True
-    assert "oedema" in assessed.ui.qualityLabel.text
-
-
 def test_a_result_can_be_rejected_and_then_accepted(assessed):
     assessed.review("A. Reader", "rejectButton")
     assert assessed.ui.reviewLabel.text.startswith("Rejected by A. Reader")
@@ -412,50 +266,6 @@ def test_a_removed_result_leaves_an_empty_panel(assessed):
     assert assessed.sma_cm2 is None
     assert assessed.ui.statusLabel.text == "No result yet."
     assert not assessed.ui.acceptButton.enabled
-
-
-def test_erasing_is_not_kept_to_muscle(assessed):
-    node = assessed.ui.segmentEditor.mrmlSegmentEditorNode()
-    assessed.ui.segmentEditor.setActiveEffectByName("Paint")
-    assert node.GetSourceVolumeIntensityMask()
-    assert tuple(node.GetSourceVolumeIntensityMaskRange()) == (-29.0, 150.0)
-    assessed.ui.segmentEditor.setActiveEffectByName("Erase")
-    assert not node.GetSourceVolumeIntensityMask()
-    assert node.GetOverwriteMode() == slicer.vtkMRMLSegmentEditorNode.OverwriteNone
-
-
-def test_tools_begin_with_what_suits_many_muscles_on_one_slice(assessed):
-    node = assessed.ui.segmentEditor.mrmlSegmentEditorNode()
-    islands = assessed.ui.segmentEditor.effectByName("Islands")
-    assert islands.parameter("Operation") == "REMOVE_SMALL_ISLANDS"
-    assert islands.integerParameter("MinimumSize") == 12
-    assert node.GetAttribute("BrushSphere") == "0"
-    node.SetAttribute("Islands.MinimumSize", "50")
-    assessed.widget.exit()
-    assessed.widget.enter()
-    assert islands.integerParameter("MinimumSize") == 50
-    shown = [
-        assessed.ui.segmentEditor.effectByIndex(n) for n in range(assessed.ui.segmentEditor.effectCount())
-    ]
-    assert "Smoothing" not in [effect.name for effect in shown if effect is not None]
-
-
-def test_the_editors_own_key_for_masking_is_followed_by_the_switch(assessed):
-    editor, switch = assessed.ui.segmentEditor, assessed.ui.muscleOnlyCheckBox
-    editor.setActiveEffectByName("Paint")
-    editor.toggleSourceVolumeIntensityMaskEnabled()
-    assert not switch.checked
-    editor.setActiveEffectByName("Erase")
-    editor.setActiveEffectByName("Draw")
-    assert not editor.mrmlSegmentEditorNode().GetSourceVolumeIntensityMask()
-    editor.toggleSourceVolumeIntensityMaskEnabled()
-    assert switch.checked
-
-
-def test_leaving_the_module_puts_the_tool_down(assessed):
-    assessed.ui.segmentEditor.setActiveEffectByName("Paint")
-    assessed.widget.exit()
-    assert assessed.ui.segmentEditor.activeEffect() is None
 
 
 def test_colours_follow_the_window(qt_host):
@@ -491,7 +301,7 @@ def test_a_package_that_a_record_needs_and_that_is_not_there_is_a_sentence(asses
     def fail(_node):
         raise ModuleNotFoundError("No module named 'jsonschema'")
 
-    monkeypatch.setattr(assessed.widget.logic, "record", fail)
+    monkeypatch.setattr(assessed.widget.logic, "result", fail)
     assessed.widget.panel.refresh()
     assert assessed.ui.statusLabel.text.startswith("The package jsonschema is not installed.")
     assert not assessed.ui.acceptButton.enabled

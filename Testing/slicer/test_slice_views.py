@@ -69,6 +69,11 @@ def test_the_axial_view_is_found_by_its_orientation_the_red_one_first(slicer_sce
     assert axial_view(scene) is green
     green.SetOrientation("Coronal")
     assert axial_view(scene) is None
+    green.GetSliceToRAS().DeepCopy(view_at(mrml_cases.turned(20.0, 0), (0.0, 0.0, 0.0)))
+    green.UpdateMatrices()
+    assert green.GetOrientation() == "Reformat"
+    assert axial_view(scene) is green, "tilted to the volume's plane"
+    green.SetOrientation("Coronal")
     jump_to(scene, (0.0, 0.0, 0.0))
 
 

@@ -100,6 +100,24 @@ def test_a_trait_draws_its_tissue_and_without_it_there_is_none(trait, labels, he
     assert area_cm2(frame_of(heights=heights), *labels) == 0
 
 
+@pytest.mark.parametrize(
+    ("label", "heights", "least_cm2"),
+    [
+        (Tissue.KIDNEY_CORTEX, (30.0, 50.0), 20),
+        (Tissue.KIDNEY_MEDULLA, (30.0, 50.0), 3),
+        (Tissue.LIVER, (90.0,), 60),
+        (Tissue.SPLEEN, (100.0,), 5),
+        (Tissue.AORTA, (0.0,), 1),
+        (Tissue.CAVA, (0.0,), 1),
+        (Tissue.BOWEL_WALL, (0.0,), 5),
+        (Tissue.DURAL_SAC, (0.0,), 0.5),
+    ],
+)
+def test_everybody_has_their_organs(label, heights, least_cm2):
+    for seed in range(3):
+        assert area_cm2(frame_of(heights=heights, seed=seed), label) > least_cm2
+
+
 def test_arms_lie_beside_the_body_and_touch_no_muscle_of_it():
     frame = frame_of("arms")
     arm = share_of(frame, Tissue.ARM_MUSCLE)[:, :, 0].sum(axis=1) > 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -16,10 +15,10 @@ from SarcopeniaAssessLib.spine_unet import SpineClass
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.checkpoints import DivergedError, claim_folder
 from SarcopeniaTraining.schedule import Schedule
-from SarcopeniaTraining.spine_scans import evaluation, samples
+from SarcopeniaTraining.spine_scans import samples
 from SarcopeniaTraining.spine_scans.calibration import Weighed, knots, shown_part
 from SarcopeniaTraining.spine_scans.canvas import Canvas, Frame, turned
-from SarcopeniaTraining.spine_scans.counted import Counted, counted, summary
+from SarcopeniaTraining.spine_scans.counted import counted
 from SarcopeniaTraining.spine_scans.drawing import draw_spine_scan
 from SarcopeniaTraining.spine_scans.preset import load_spine_preset
 from SarcopeniaTraining.spine_scans.samples import Crops, PhantomStore, crop
@@ -334,52 +333,3 @@ def test_what_the_library_finds_is_held_against_the_truth(phantom):
     refused = counted(few, l3_mm, seed=1, numbering="normal", partial=True)
     assert (refused.error_mm, refused.confidence, refused.flagged) == (None, 0.0, True)
     assert "cannot be counted in 3 slices" in refused.told
-
-
-def scored(error_mm, *, flagged=False, numbering="normal", partial=False, second=False) -> Counted:
-    return Counted(1, numbering, partial, error_mm, 0.9, flagged, second, "", 1.0)
-
-
-def test_a_summary_counts_near_wrong_flagged_and_refused():
-    told = summary([scored(1.0), scored(-6.0), scored(34.0, flagged=True, second=True), scored(None)])
-    assert told["within_5_mm_percent"] == 25.0
-    assert told["wrong_vertebra_percent"] == 25.0
-    assert (told["wrong"], told["wrong_and_flagged"], told["wrong_but_second_is_right"]) == (1, 1, 1)
-    assert told["refused_percent"] == 25.0
-    assert told["error_mm_median"] == 3.5
-    assert summary([]) == {"scans": 0}
-
-
-def test_groups_hold_each_scan_once_by_numbering():
-    scans = [
-        scored(1.0),
-        scored(2.0, partial=True),
-        scored(30.0, numbering="L6"),
-        scored(0.0, numbering="T13"),
-    ]
-    told = evaluation.groups(scans)
-    assert {name: group["scans"] for name, group in told.items()} == {
-        "all": 4, "normal": 2, "normal, whole": 1, "normal, partial": 1, "variants": 2, "variant L6": 1,
-        "variant T13": 1,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(("first", "without"), [(5_200_000, 5_250_000), (5_205_000, 5_255_000)])
-def test_an_evaluation_keeps_its_scans_by_seed_and_each_first_seed_has_others_without_l3(
-    tmp_path, monkeypatch, first, without
-):
-    monkeypatch.setattr(evaluation, "held_out_scan", lambda seed: replace(scored(1.0), seed=seed))
-    monkeypatch.setattr(evaluation, "scan_without_l3", lambda seed: replace(scored(None), seed=seed))
-    monkeypatch.setattr(evaluation, "as_done", lambda work, seeds, *_: map(work, reversed(seeds)))
-    evaluation.evaluate(3, 2, tmp_path / "told.json", first_seed=first, jobs=2)
-    told = json.loads((tmp_path / "told.json").read_text())
-    assert [scan["seed"] for scan in told["scans"]] == [first, first + 1, first + 2]
-    assert [scan["seed"] for scan in told["scans_without_l3"]] == [without, without + 1]
-    assert told["without_l3"]["refused"] == 2
-
-
-@pytest.mark.slow
-def test_the_held_out_scans_are_found(tmp_path):
-    told = evaluation.evaluate(6, 2, tmp_path / "held-out.json", jobs=1)
-    assert told["groups"]["all"]["within_5_mm_percent"] >= 50
-    assert json.loads((tmp_path / "held-out.json").read_text())["groups"] == told["groups"]

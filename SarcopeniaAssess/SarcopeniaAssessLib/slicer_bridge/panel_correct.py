@@ -1,4 +1,9 @@
-"""The section *Correct*: Slicer's own segment editor, with what matters for muscle on one slice."""
+"""The section *Correct*: Slicer's own segment editor, with what matters for muscle on one slice.
+
+Paint, Draw and Erase work on the slice that is shown. Slicer can lock them to no slice, only to the inside of
+another segment of the same segmentation, which would be saved, listed and, by erasing, edited along with the
+muscle. So on another slice the panel says that nothing of it is measured.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.slicer_bridge.panel import Panel
 
 EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Islands")
-"""The tools that are shown, in this order; none that works across slices, such as smoothing, which would
+"""The tools that are shown, in this order; none that averages across slices, such as smoothing, which would
 empty an outline that lies on one slice alone."""
 _CHOICES = {
     "BrushSphere": "0",  # a disc on the slice, no ball
@@ -23,9 +28,13 @@ _CHOICES = {
     "Islands.MinimumSize": "12",
 }
 """What the tools do at first; what somebody has chosen otherwise stays."""
+_CHOSEN = "SarcopeniaAssess.Chosen"
+"""Attribute of a node that has them. A closed scene takes every attribute away, and Slicer's editor then puts
+its own choices there before anyone else is asked."""
 MUSCLE_HU = (-29.0, 150.0)
 _TAG = "SarcopeniaAssess"
-_ERASE = "Erase"
+_TAKING = frozenset({"Erase", "Scissors", "Islands"})
+"""What takes away, whatever lies under the outline: kept to muscle, they would leave fat and bone in it."""
 
 
 class CorrectSection:
@@ -60,8 +69,8 @@ class CorrectSection:
             node.SetHideFromEditors(True)
             node = scene.AddNode(node)
         node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
-        for name, value in _CHOICES.items():
-            if node.GetAttribute(name) is None:
+        if node.GetAttribute(_CHOSEN) is None:
+            for name, value in (*_CHOICES.items(), (_CHOSEN, "1")):
                 node.SetAttribute(name, value)
         editor.setMRMLSegmentEditorNode(node)
         editor.setMRMLScene(scene)
@@ -124,19 +133,20 @@ class CorrectSection:
             return
         effect = self._node.GetActiveEffectName()
         is_on = bool(self._node.GetSourceVolumeIntensityMask())
-        if effect == self._effect and effect != _ERASE and is_on != bool(self._ui.muscleOnlyCheckBox.checked):
-            self._ui.muscleOnlyCheckBox.setChecked(is_on)
+        switch = self._ui.muscleOnlyCheckBox
+        if effect == self._effect and effect not in _TAKING and is_on != bool(switch.checked):
+            switch.setChecked(is_on)
         self._effect = effect
         self._mask_changed()
 
     def _mask_changed(self, *_values: Any) -> None:
-        """Paint only where there is muscle; erase everywhere, whatever lies under the outline."""
+        """Paint only where there is muscle; take away everywhere."""
         if self._node is None or self._is_setting:
             return
         self._is_setting = True
         try:
             self._effect = self._node.GetActiveEffectName()
-            only = bool(self._ui.muscleOnlyCheckBox.checked) and self._effect != _ERASE
+            only = bool(self._ui.muscleOnlyCheckBox.checked) and self._effect not in _TAKING
             self._node.SetSourceVolumeIntensityMask(only)
             self._node.SetSourceVolumeIntensityMaskRange(*MUSCLE_HU)
         finally:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LEVEL_COLOUR = (1.0, 0.85, 0.2)
 RESULT_COLOUR = (0.95, 0.45, 0.35)
 _MARGIN_MM = 15.0
+_LEAST_UPWARD = 0.7
+"""Of a view's unit normal along superior; a view that is turned further looks along the slices."""
 
 
 class Levels:
@@ -58,7 +60,7 @@ class Levels:
         """Height at which a view's plane crosses the middle of the slices; `None`: it runs along them."""
         view = array_of(slice_to_ras)
         normal, origin = view[:3, 2], view[:3, 3]
-        if abs(normal[2]) < 0.7:
+        if not _looks_along_the_body(slice_to_ras):
             return None
         first, last = self._centres[0], self._centres[-1]
         along = float(normal @ (last - first))
@@ -69,9 +71,9 @@ class Levels:
 
 
 def axial_view(scene: Any) -> Any:
-    """The slice node that shows axial slices: the red one, else the first that does; `None`: none."""
+    """The slice node that shows axial slices, tilted or not: the red one, else the first; `None`: none."""
     nodes = [scene.GetNthNodeByClass(n, "vtkMRMLSliceNode") for n in range(_count(scene, "vtkMRMLSliceNode"))]
-    axial = [node for node in nodes if node.GetOrientation() == "Axial"]
+    axial = [node for node in nodes if _looks_along_the_body(node.GetSliceToRAS())]
     return next((node for node in axial if node.GetLayoutName() == "Red"), axial[0] if axial else None)
 
 
@@ -151,6 +153,10 @@ class LevelLine:
             if view is not axial:
                 display.AddViewNodeID(view.GetID())
         return scene.AddNode(display)
+
+
+def _looks_along_the_body(slice_to_ras: Any) -> bool:
+    return bool(abs(slice_to_ras.GetElement(2, 2)) >= _LEAST_UPWARD)
 
 
 def _count(scene: Any, kind: str) -> int:

@@ -179,7 +179,8 @@ class ctkSliderWidget(QtWidgets.QWidget):
 
     def _changed(self, value: float) -> None:
         self._place()
-        self.valueIsChanging.emit(value)
+        if not self._tracking:
+            self.valueIsChanging.emit(value)
         self.valueChanged.emit(value)
 
     def _place(self) -> None:

@@ -2,7 +2,8 @@
 
 A property of the meta-object is a value that is read and set (`label.text`, never `label.text()`); `name` is
 `objectName`; a signal, slot or attribute that the class does not have is refused; a slot gets as many
-arguments as it takes: PythonQtInstanceWrapper.cpp, PythonQtClassInfo.cpp, PythonQtSignalReceiver.cpp.
+arguments as it takes, a method of Qt takes none by name: PythonQtInstanceWrapper.cpp, PythonQtClassInfo.cpp,
+PythonQtSignalReceiver.cpp, PythonQtSlot.cpp.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Kind(type):
         if not callable(found) or isinstance(found, EnumMeta):
             return found
 
-        def call(*arguments: Any, **named: Any) -> Any:
-            made = found(*map(unwrap, arguments), **{key: unwrap(value) for key, value in named.items()})
+        def call(*arguments: Any) -> Any:
+            made = found(*map(unwrap, arguments))
             return wrap(made[0] if name in _FIRST_OF_PAIR else made)
 
         return call
@@ -284,8 +285,8 @@ def _method(seen: QtCore.QObject, name: str) -> Any:
     if not callable(found) or isinstance(found, EnumMeta):
         return found
 
-    def call(*arguments: Any, **named: Any) -> Any:
-        return wrap(found(*map(unwrap, arguments), **{key: unwrap(value) for key, value in named.items()}))
+    def call(*arguments: Any) -> Any:
+        return wrap(found(*map(unwrap, arguments)))
 
     return call
 

@@ -10,7 +10,11 @@ from PySide6.QtCore import Property, Qt, Slot
 
 from Testing.slicer.host.mrml_widgets import Observed, qMRMLWidget
 from Testing.slicer.host.pythonqt import invokable
-from Testing.slicer.host.segment_editor_effects import EFFECTS, qSlicerSegmentEditorAbstractEffect
+from Testing.slicer.host.segment_editor_effects import (
+    DEFAULTS,
+    EFFECTS,
+    qSlicerSegmentEditorAbstractEffect,
+)
 
 
 def _shown(name: str, default: bool = True) -> Any:
@@ -47,7 +51,9 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self._grid = QtWidgets.QGridLayout()
-        self._buttons: dict[str, QtWidgets.QToolButton] = {}
+        self._group = QtWidgets.QButtonGroup(self)
+        self._buttons = {name: self._button(name, title) for name, title in {"": "None", **EFFECTS}.items()}
+        self._displayed: list[str] = []
         steps = QtWidgets.QHBoxLayout()
         self.undo_button, self.redo_button = (QtWidgets.QToolButton(self) for _ in range(2))
         for button, text, called in (
@@ -122,35 +128,41 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         """Every effect."""
         return list(self._effects)
 
+    def _button(self, name: str, title: str) -> QtWidgets.QToolButton:
+        """An effect's button; "": the arrow that puts every effect down."""
+        button = QtWidgets.QToolButton(self)
+        button.setText(title)
+        button.setToolTip(title if name else "No editing")
+        button.setCheckable(True)
+        button.setSizePolicy(QtWidgets.QSizePolicy.Minimum, QtWidgets.QSizePolicy.Preferred)
+        button.clicked.connect(lambda: self.setActiveEffectByName(name))
+        self._group.addButton(button)
+        return button
+
     @Slot()
     def updateEffectList(self) -> None:
-        """Lay the buttons out anew."""
+        """Lay the buttons out anew: none, those asked for in order, then the rest unless it is hidden."""
+        rest = [name for name in EFFECTS if name not in self._order] if self.unorderedEffectsVisible else []
+        self._displayed = ["", *(name for name in self._order if name in EFFECTS), *rest]
         for button in self._buttons.values():
             self._grid.removeWidget(button)
-            button.deleteLater()
-        rest = [name for name in EFFECTS if name not in self._order] if self.unorderedEffectsVisible else []
-        self._buttons = {}
-        for n, name in enumerate([*(each for each in self._order if each in EFFECTS), *rest]):
-            button = QtWidgets.QToolButton(self)
-            button.setText(EFFECTS[name])
-            button.setToolTip(EFFECTS[name])
-            button.setCheckable(True)
+            button.hide()
+        for n, name in enumerate(self._displayed):
+            button = self._buttons[name]
             button.setToolButtonStyle(Qt.ToolButtonStyle(self._style))
-            button.setSizePolicy(QtWidgets.QSizePolicy.Expanding, QtWidgets.QSizePolicy.Fixed)
-            button.clicked.connect(lambda on, name=name: self.setActiveEffectByName(name if on else ""))
             self._grid.addWidget(button, n // self._columns, n % self._columns)
-            self._buttons[name] = button
+            button.show()
         self.updateWidgetFromMRML()
 
     @invokable
     def effectCount(self) -> int:
-        """How many effects are shown."""
-        return len(self._buttons)
+        """How many buttons are shown, that of no effect among them."""
+        return len(self._displayed)
 
     @invokable
     def effectByIndex(self, index: int) -> Any:
-        """The n-th effect shown."""
-        return self._effects[list(self._buttons)[index]]
+        """The effect of the n-th button shown; None for the first, which is that of no effect."""
+        return self._effects.get(self._displayed[index]) if 0 <= index < len(self._displayed) else None
 
     @invokable
     def effectByName(self, name: str) -> Any:
@@ -192,9 +204,24 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self.logic.SetMRMLApplicationLogic(slicer.app.applicationLogic())
         self.logic.SetMRMLScene(scene)
         if scene is not None:
-            for event in (slicer.vtkMRMLScene.EndCloseEvent, slicer.vtkMRMLScene.EndBatchProcessEvent):
-                self._of_scene.add(scene, event, self.updateWidgetFromMRML)
+            self._of_scene.add(scene, slicer.vtkMRMLScene.EndCloseEvent, self._scene_closed)
+            self._of_scene.add(scene, slicer.vtkMRMLScene.EndBatchProcessEvent, self.updateWidgetFromMRML)
         self.updateWidgetFromMRML()
+
+    def _scene_closed(self) -> None:
+        self._set_defaults()
+        self.updateWidgetFromMRML()
+
+    def _set_defaults(self) -> None:
+        """As setMRMLDefaults of each effect: what the node lacks, without a Modified event."""
+        if self._node is None:
+            return
+        before = self._node.GetDisableModifiedEvent()
+        self._node.SetDisableModifiedEvent(1)
+        for name, value in DEFAULTS.items():
+            if not self._node.GetAttribute(name):
+                self._node.SetAttribute(name, value)
+        self._node.SetDisableModifiedEvent(before)
 
     @Slot(object)
     def setMRMLSegmentEditorNode(self, node: Any) -> None:
@@ -206,6 +233,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         self.logic.SetSegmentEditorNode(node)
         if node is not None:
             self._of_node.add(node, "ModifiedEvent", self.updateWidgetFromMRML)
+        self._set_defaults()
         self.updateWidgetFromMRML()
 
     @invokable
@@ -296,12 +324,11 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
             self._shortcuts.append(QtGui.QShortcut(QtGui.QKeySequence(keys), parent or self.window(), called))
 
     def _toggle(self, number: int) -> None:
-        """As onSelectEffectShortcut: the n-th effect on, or off where it was on; 0: none."""
-        names = list(self._buttons)
-        if self._node is None or number > len(names):
+        """As onSelectEffectShortcut: the n-th effect on, or off where it was on; none where there is none."""
+        if self._read_only:
             return
-        name = names[number - 1] if number else ""
-        self.setActiveEffectByName("" if name == self._node.GetActiveEffectName() else name)
+        chosen = self.effectByIndex(number)
+        self.setActiveEffect(None if chosen is self.activeEffect() else chosen)
 
     @Slot()
     def uninstallKeyboardShortcuts(self) -> None:
@@ -322,10 +349,10 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
     @Slot()
     def updateWidgetFromMRML(self) -> None:
         """Buttons as the node has them; a segmentation newly chosen brings its volume and first segment."""
-        node = self._node
-        segmentation = (
-            node.GetSegmentationNode() if node is not None and self.mrmlScene() is not None else None
-        )
+        node, scene = self._node, self.mrmlScene()
+        if scene is not None and (scene.IsClosing() or scene.IsBatchProcessing()):
+            return
+        segmentation = node.GetSegmentationNode() if node is not None and scene is not None else None
         if segmentation is not self._told[0]:
             self._told = (segmentation, self._told[1])
             self._take(segmentation)
@@ -334,7 +361,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):
         if source is not self._told[1]:
             self._told = (self._told[0], source)
             self.sourceVolumeNodeChanged.emit(source)
-        active = node.GetActiveEffectName() if node is not None else ""
+        active = (node.GetActiveEffectName() or "") if node is not None else ""
         for name, button in self._buttons.items():
             button.setEnabled(segmentation is not None and source is not None and not self._read_only)
             button.setChecked(name == active)

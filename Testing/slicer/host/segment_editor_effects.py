@@ -26,6 +26,20 @@ EFFECTS = {
     "Logical operators": "Logical operators",
     "Mask volume": "Mask volume",
 }
+# What the effects begin with: setMRMLDefaults of qSlicerSegmentEditorPaintEffect, -ScissorsEffect and
+# SegmentEditorIslandsEffect, as attributes of the editor's node.
+DEFAULTS = {
+    "BrushSphere": "0",
+    "BrushPixelMode": "0",
+    "BrushDiameterIsRelative": "1",
+    "BrushRelativeDiameter": "3",
+    "EditIn3DViews": "0",
+    "Scissors.Operation": "EraseInside",
+    "Scissors.Shape": "FreeForm",
+    "Scissors.SliceCutMode": "Unlimited",
+    "Islands.Operation": "KEEP_LARGEST_ISLAND",
+    "Islands.MinimumSize": "1000",
+}
 
 
 class qSlicerSegmentEditorAbstractEffect(QtCore.QObject):
