@@ -1,4 +1,4 @@
-"""TensorFlow belongs to the classifiers alone: no assessment, no click in Slicer and no worker ever meets it."""
+"""TensorFlow belongs to the classifiers: no assessment, no click in Slicer and no worker ever meets it."""
 
 import os
 import subprocess
