@@ -13,7 +13,7 @@ from typing import Any, Literal
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.preprocessing import SlabPreset
 
-Kind = Literal["finetune", "pretrain", "spine"]
+Kind = Literal["classify", "finetune", "pretrain", "reproduce", "spine"]
 _SMALL = "finetune/small.json"
 WORDS = ("command", "cost", "expected")
 """What a preset says of itself; it changes no weight."""
