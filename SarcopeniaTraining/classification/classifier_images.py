@@ -1,4 +1,4 @@
-"""The images that the classifiers see: a square of each case's L3, without any drawn outline.
+"""The images that the classifiers see: a square of each case's L3, without a drawn outline.
 
 A cohort of CTs gives the slice at L3 on a grid of fixed size in mm (`slice_grid`); one of pictures gives
 the plain picture (`outline_removal`), padded to a square, where the size of a pixel is not known. Names,
@@ -62,6 +62,8 @@ class Source(StrEnum):
     """Slices of CTs: a pixel has the same size in mm for everybody."""
     PICTURES = "pictures"
     """Pictures that somebody exported: a pixel's size is not known."""
+    ANNOTATED = "annotated pictures"
+    """The same with the outline drawn on them, where there is one: to measure what that would teach."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,7 @@ class ClassifierImages:
     names:
         Of the cases.
     rgb:
-        (N, side, side, 3), 0…255, three equal channels.
+        (N, side, side, 3), 0…255; three equal channels, but for annotated pictures.
     sarcopenic:
         (N,).
     patients:
@@ -183,7 +185,12 @@ def read_any_cohort(path: str | Path) -> ImageCohort | Cohort:
 
 
 def load_images(
-    cohort: ImageCohort | Cohort, side: int, field_mm: float, tell: Callable[[str], None]
+    cohort: ImageCohort | Cohort,
+    side: int,
+    field_mm: float,
+    tell: Callable[[str], None],
+    *,
+    annotated: bool = False,
 ) -> ClassifierImages:
     """The images of all cases with a label, each a square of `side` pixels.
 
@@ -193,6 +200,8 @@ def load_images(
         Side of the square on a CT; of no effect on pictures.
     tell:
         Gets a line for each case that is left out, restored or refused.
+    annotated:
+        Take the pictures with their drawn outlines, as no classifier should be trained.
 
     Raises
     ------
@@ -206,10 +215,70 @@ def load_images(
         raise InputError("no case of the cohort has a label", "fill in the manifest's column sarcopenic")
     if len(cases) < len(cohort.cases):
         tell(f"{len(cohort.cases) - len(cases)} cases without a label are left out")
+    if annotated:
+        _require_twins(cases, tell)
+    found = _loaded(cases, _Wanted(side, field_mm, annotated), tell)
+    _require_one_scale(found)
+    for case, one in zip(cases, found, strict=True):
+        for line in one.notes:
+            tell(f"{case.case}: {line}")
+    return ClassifierImages(
+        names=tuple(case.case for case in cases),
+        rgb=np.stack([one.rgb for one in found]),
+        sarcopenic=np.array([case.sarcopenic for case in cases], np.bool_),
+        patients=tuple(case.patient or case.case for case in cases),
+        sexes=tuple(case.sex for case in cases),
+        source=found[0].source,
+        restored=tuple(case.case for case, one in zip(cases, found, strict=True) if one.is_restored),
+    )
+
+
+def square(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """A picture (rows, columns, …) padded with black to a square, then resized by area to `side` pixels.
+
+    Each new pixel is the mean of what it covers, pixels in part by their part.
+    """
+    longest = max(picture.shape[:2])
+    before = [(longest - n) // 2 for n in picture.shape[:2]]
+    width = [(first, longest - n - first) for first, n in zip(before, picture.shape[:2], strict=True)]
+    padded = np.pad(picture.astype(np.float64), [*width, *[(0, 0)] * (picture.ndim - 2)])
+    shares = _shares(longest, side)
+    mean = np.einsum("ri,ij...,cj->rc...", shares, padded, shares, optimize=True)
+    return np.round(mean).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    side: int
+    field_mm: float
+    annotated: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    rgb: NDArray[np.uint8]
+    source: Source
+    is_restored: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def _require_twins(cases: Sequence[ImageCase | CohortCase], tell: Callable[[str], None]) -> None:
+    with_twin = sum(isinstance(case, ImageCase) and case.annotated_image is not None for case in cases)
+    if not with_twin:
+        raise InputError(
+            "no case of the cohort has an annotated image", "leave --annotated out, or give annotated_image"
+        )
+    if with_twin < len(cases):
+        tell(f"{len(cases) - with_twin} cases without an annotated image show their plain one")
+
+
+def _loaded(
+    cases: Sequence[ImageCase | CohortCase], wanted: _Wanted, tell: Callable[[str], None]
+) -> list[_Loaded]:
     found, refused = [], []
     for case in cases:
         try:
-            found.append(_load(case, side, field_mm))
+            found.append(_load(case, wanted))
         except SarcopeniaError as error:
             refused.append(case.case)
             tell(f"{case.case}: {error}")
@@ -220,55 +289,33 @@ def load_images(
             f"({', '.join(refused[:_TOLD])}{more})",
             "correct them as told, or take them out of the manifest; nothing was trained",
         )
-    _require_one_scale(found)
-    for case, one in zip(cases, found, strict=True):
-        for line in one.notes:
-            tell(f"{case.case}: {line}")
-    return ClassifierImages(
-        names=tuple(case.case for case in cases),
-        rgb=np.repeat(np.stack([one.grey for one in found])[..., None], 3, axis=3),
-        sarcopenic=np.array([case.sarcopenic for case in cases], np.bool_),
-        patients=tuple(case.patient or case.case for case in cases),
-        sexes=tuple(case.sex for case in cases),
-        source=found[0].source,
-        restored=tuple(case.case for case, one in zip(cases, found, strict=True) if one.is_restored),
-    )
+    return found
 
 
-def square(grey: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """A picture (rows, columns) padded with black to a square, then resized by area to `side` pixels.
-
-    Each new pixel is the mean of what it covers, pixels in part by their part.
-    """
-    longest = max(grey.shape)
-    before = [(longest - n) // 2 for n in grey.shape]
-    width = [(first, longest - n - first) for first, n in zip(before, grey.shape, strict=True)]
-    padded = np.pad(grey.astype(np.float64), width)
-    shares = _shares(longest, side)
-    return np.round(shares @ padded @ shares.T).astype(np.uint8)
-
-
-@dataclass(frozen=True, eq=False)
-class _Loaded:
-    grey: NDArray[np.uint8]
-    source: Source
-    is_restored: bool = False
-    notes: tuple[str, ...] = ()
-
-
-def _load(case: ImageCase | CohortCase, side: int, field_mm: float) -> _Loaded:
+def _load(case: ImageCase | CohortCase, wanted: _Wanted) -> _Loaded:
     if isinstance(case, CohortCase):
         volume = case.open()
-        return _Loaded(grey_on_grid(volume, slice_of(case, volume), side, field_mm), Source.CT)
+        grey = grey_on_grid(volume, slice_of(case, volume), wanted.side, wanted.field_mm)
+        return _Loaded(_rgb(grey), Source.CT)
     if _is_dicom(case.image):
-        return _Loaded(_dicom_slice(case.image, side, field_mm), Source.CT)
+        return _Loaded(_rgb(_dicom_slice(case.image, wanted.side, wanted.field_mm)), Source.CT)
     twin = None if case.annotated_image is None else read_image(case.annotated_image)
+    if wanted.annotated:
+        drawn = read_image(case.image) if twin is None else twin
+        return _Loaded(square(drawn, wanted.side), Source.ANNOTATED)
     plain = plain_image(read_image(case.image), twin)
     is_restored = bool(plain.restored.any())
     notes = [f"a drawn outline was removed from {plain.restored.mean():.1%} of the image"] * is_restored
     return _Loaded(
-        square(plain.grey, side), Source.PICTURES, is_restored, tuple(filter(None, [plain.note, *notes]))
+        _rgb(square(plain.grey, wanted.side)),
+        Source.PICTURES,
+        is_restored,
+        tuple(filter(None, [plain.note, *notes])),
     )
+
+
+def _rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def _dicom_slice(path: Path, side: int, field_mm: float) -> NDArray[np.uint8]:

@@ -26,6 +26,9 @@ MOST_DRAWN = 0.25
 _EVENNESS = 0.25
 """A line is of one grey: it varies this much less than the anatomy under it."""
 _NOISE_SIGMA = 1.5
+_NEAR_PIXELS = 6
+_OUTLYING, _MEDIAN_OF_NORMAL = 3.0, 0.6745
+"""Standard deviations beyond which noise is an edge; median of |x| for a standard normal x."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +103,11 @@ def remove_outline(rgb: NDArray[np.uint8]) -> PlainImage:
             "give its plain twin",
         )
     find_line(rgb)  # its own refusals: a few coloured specks, or half of the image
-    coloured = _chroma(rgb) > FAINT
-    # The line's outermost pixels are mixed with grey beyond what their colour still tells.
-    covered = binary_dilation(coloured, np.ones((3, 3), np.bool_))
+    chroma = _chroma(rgb)
+    covered = chroma > FAINT
+    if ((chroma > 0) & (chroma <= COLOURED)).any():
+        # Blurred: the line's outermost pixels are mixed with grey beyond what their colour still tells.
+        covered = binary_dilation(covered, np.ones((3, 3), np.bool_))
     if covered.mean() > MOST_DRAWN:
         raise OutlineError(
             f"{covered.mean():.0%} of the image is coloured: that is no outline", "give its plain twin"
@@ -113,10 +118,11 @@ def remove_outline(rgb: NDArray[np.uint8]) -> PlainImage:
 def fill_in(grey: NDArray[np.uint8], covered: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Grey values from around where `covered`, all others as they are.
 
-    The surface solves Laplace's equation between the pixels beside the covered ones; the noise (what a
-    Gaussian of 1.5 pixels leaves over) is that of the pixels mirrored at the nearest of these.
+    The surface solves Laplace's equation between the pixels beside the covered ones; on it lies the noise
+    (what a Gaussian of 1.5 pixels leaves over) of the pixels mirrored at the nearest of these.
     """
-    filled = _surface(grey.astype(np.float64), covered) + np.where(covered, _noise(grey, covered), 0)
+    surface = _surface(grey.astype(np.float64), covered)
+    filled = surface + np.where(covered, _noise(surface, covered), 0)
     return np.round(np.clip(filled, 0, 255)).astype(np.uint8)
 
 
@@ -179,17 +185,18 @@ def _surface(grey: NDArray[np.float64], covered: NDArray[np.bool_]) -> NDArray[n
     return filled
 
 
-def _noise(grey: NDArray[np.uint8], covered: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """For each pixel, the noise of the pixel mirrored at its nearest uncovered one."""
-    from scipy.ndimage import distance_transform_edt, gaussian_filter
+def _noise(surface: NDArray[np.float64], covered: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """For each pixel, the noise of the pixel mirrored at its nearest uncovered one; edges are cut down."""
+    from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
 
-    free = (~covered).astype(np.float64)
-    around = gaussian_filter(free, _NOISE_SIGMA)
-    mean = gaussian_filter(grey * free, _NOISE_SIGMA) / np.maximum(around, 1e-6)
-    noise = (grey - mean) * free
+    noise = np.where(covered, 0, surface - gaussian_filter(surface, _NOISE_SIGMA))
+    beside = binary_dilation(covered, iterations=_NEAR_PIXELS) & ~covered
+    if not beside.any():
+        return noise
+    # An edge of the anatomy is no noise: mirrored into the line it would stand there twice.
+    limit = _OUTLYING * float(np.median(np.abs(noise[beside]))) / _MEDIAN_OF_NORMAL
     _, nearest = distance_transform_edt(covered, return_indices=True)
-    mirrored = 2 * nearest - np.indices(grey.shape)
-    last = np.array(grey.shape)[:, None, None] - 1
-    mirrored = np.clip(mirrored, 0, last)
-    found: NDArray[np.float64] = noise[tuple(mirrored)]
+    last = np.array(surface.shape)[:, None, None] - 1
+    mirrored = np.clip(2 * nearest - np.indices(surface.shape), 0, last)
+    found: NDArray[np.float64] = np.clip(noise, -limit, limit)[tuple(mirrored)]
     return found
