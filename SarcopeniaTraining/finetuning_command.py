@@ -37,6 +37,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--cache", type=_FOLDER, help="Where slabs are kept (default: OUT/slabs).")
 @click.option("--jobs", default=1, show_default=True, help="Folds trained, and CTs read, at the same time.")
 @click.option("--threads", default=0, help="Threads of each network (default: the cores, shared out).")
+@click.option("--cluster", help="Folds on a Ray cluster: auto, or its head's address; it shares the folders.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
 def finetune(cohort: str, preset_name: str, out: Path, **options: Any) -> None:
@@ -65,7 +66,7 @@ def _on_phantoms(preset: FinetunePreset, out: Path, options: dict[str, Any]) -> 
     from SarcopeniaTraining.drawn_training import export, finetune
     from SarcopeniaTraining.machine import use_machine
 
-    for name in ("splits", "encoder", "train_patients"):
+    for name in ("splits", "encoder", "train_patients", "cluster"):
         if options[name] is not None:
             raise click.UsageError(f"--{name.replace('_', '-')} needs a cohort")
     use_machine(options["threads"])
@@ -111,6 +112,7 @@ def _plan(path: Path, preset: FinetunePreset, out: Path, options: dict[str, Any]
         device=options["device"],
         jobs=options["jobs"],
         threads=options["threads"],
+        cluster=options["cluster"],
     )
 
 

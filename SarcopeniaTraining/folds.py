@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from SarcopeniaTraining.progress import TrainingProgress
 from SarcopeniaTraining.run_identity import claim_run
 from SarcopeniaTraining.samples import CohortSlabs, Samples
 from SarcopeniaTraining.schedule import Schedule
+from SarcopeniaTraining.spreading import Place, spread
 from SarcopeniaTraining.validation import FoldValidation
 
 if TYPE_CHECKING:
@@ -50,7 +52,9 @@ class FoldsPlan:
     cache:
         Where slabs are kept.
     jobs, threads:
-        Folds at the same time, and threads of each; 0: the cores shared out.
+        Folds at the same time, and threads of each; 0: the cores shared out, and one a fold on a cluster.
+    cluster:
+        Ray cluster that the folds are spread over, as `spreading.Place` names it; the folders are shared.
     """
 
     preset: FinetunePreset
@@ -64,6 +68,7 @@ class FoldsPlan:
     device: str = "cpu"
     jobs: int = 1
     threads: int = 0
+    cluster: str | None = None
 
     def fold(self, number: int) -> Fold:
         """The fold of that number.
@@ -129,6 +134,8 @@ def finetune_folds(plan: FoldsPlan) -> dict[int, str]:
             claim_run(plan, _say)
         team.wait()
         cases = _cases(plan, team)
+        if plan.cluster is not None:
+            return _on_cluster(plan, cases)
         if plan.jobs > 1 and len(plan.numbers) > 1 and team.size == 1:
             return _side_by_side(plan, cases)
         use_machine(plan.threads)
@@ -223,6 +230,20 @@ def _side_by_side(plan: FoldsPlan, cases: Mapping[str, CachedCase]) -> dict[int,
         number, failure = failures[0]
         raise failure.kind(f"fold {number}: {failure.problem}", failure.remedy)
     return found
+
+
+def _on_cluster(plan: FoldsPlan, cases: Mapping[str, CachedCase]) -> dict[int, str]:
+    gpus = float(plan.device.startswith("cuda"))
+    place = Place(cluster=plan.cluster, cores=max(plan.threads, 1), gpus=gpus)
+    return dict(sorted(spread(partial(_fold_there, plan, cases), plan.numbers, place)))
+
+
+def _fold_there(plan: FoldsPlan, cases: Mapping[str, CachedCase], number: int) -> str:
+    use_machine(max(plan.threads, 1))
+    try:
+        return _train_fold(plan, number, cases, (Team(), plan.device), alone=False)
+    except SarcopeniaError as error:
+        raise type(error)(f"fold {number}: {error.problem}", error.remedy) from None
 
 
 def _fold_in_a_process(plan: FoldsPlan, number: int, cases: Mapping[str, CachedCase]) -> str | _Failure:

@@ -134,6 +134,14 @@ def test_folds_side_by_side_give_the_same_weights(place, whole, tmp_path):
     assert kept_models(tmp_path / "two") == kept_models(whole[1])
 
 
+@pytest.mark.slow  # a Ray, and two processes that import torch and MONAI
+def test_folds_on_a_cluster_give_the_same_weights(place, whole, tmp_path):
+    pytest.importorskip("ray")
+    found = finetune_folds(plan(place, tmp_path / "spread", cluster="local"))
+    assert found == whole[0]
+    assert kept_models(tmp_path / "spread") == kept_models(whole[1])
+
+
 def test_test_patients_are_never_opened(place, whole, tmp_path):
     """Their files are gone, and nothing is missed."""
     shutil.copytree(place / "cohort", tmp_path / "cohort")
