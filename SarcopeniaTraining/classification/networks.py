@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -83,13 +84,31 @@ def build_backbone(arch: Architecture, side: int, seed: int) -> Any:
     ModelError
         `side` is too small, or Keras is not installed.
     """
+    backbone = _plain_backbone(arch, side)
+    start_weights(backbone, seed)
+    return backbone
+
+
+@cache
+def backbone_shapes(arch: Architecture) -> Mapping[str, tuple[int, ...]]:
+    """Shapes of a backbone's weights by `weight_name`; they are the same for every side.
+
+    Raises
+    ------
+    ModelError
+        Keras is not installed.
+    """
+    backbone = _plain_backbone(arch, arch.least_side)
+    return {name: tuple(weight.shape) for name, weight in named_weights(backbone).items()}
+
+
+def _plain_backbone(arch: Architecture, side: int) -> Any:
     arch.check_side(side)
     keras = require_keras()
     backbone = getattr(keras.applications, arch.name)(
         include_top=False, weights=None, input_shape=(side, side, 3)
     )
     _name_as_first(backbone)
-    start_weights(backbone, seed)
     return backbone
 
 
