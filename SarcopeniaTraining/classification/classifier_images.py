@@ -243,8 +243,8 @@ def square(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     width = [(first, longest - n - first) for first, n in zip(before, picture.shape[:2], strict=True)]
     padded = np.pad(picture.astype(np.float64), [*width, *[(0, 0)] * (picture.ndim - 2)])
     shares = _shares(longest, side)
-    mean = np.einsum("ri,ij...,cj->rc...", shares, padded, shares, optimize=True)
-    return np.round(mean).astype(np.uint8)
+    mean: NDArray[np.float64] = np.einsum("ri,ij...,cj->rc...", shares, padded, shares, optimize=True)
+    return mean.round().astype(np.uint8)
 
 
 @dataclass(frozen=True)
