@@ -21,10 +21,18 @@ TRAINING_VERBS = {
         "Pre-train a SMIT encoder on CTs without masks.",
     ),
     "finetune": ("SarcopeniaTraining.finetuning_command:finetune", "Train a segmentation network."),
+    "classify": (
+        "SarcopeniaTraining.classification.classify_command:classify",
+        "Train the paper's Keras classifiers.",
+    ),
     "evaluate": ("SarcopeniaTraining.evaluation_command:evaluate", "Score a model or a training run."),
     "calibrate": (
         "SarcopeniaTraining.calibration_command:calibrate_model",
         "Calibrate and check a model's SMA interval.",
+    ),
+    "reproduce": (
+        "SarcopeniaTraining.reproduce_command:reproduce",
+        "Reproduce the whole paper, from a cohort to its report.",
     ),
 }
 
