@@ -1,7 +1,7 @@
 """RadImageNet's weights: Keras files that the user has, held against the network before any training.
 
 Two layouts of Keras's older HDF5 are read: a whole saved model, and weights alone. Both name every layer.
-Source: https://github.com/BMEII-AI/RadImageNet; docs/classification-networks.md tells what its files look like.
+Source: https://github.com/BMEII-AI/RadImageNet; docs/classification-networks.md tells of its files.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def _names(group: Any, attribute: str) -> list[str]:
     Keras splits a list too long for one attribute into `NAME0`, `NAME1`, ...
     """
     parts = [attribute] if attribute in group.attrs else []
-    while not parts[:1] == [attribute] and f"{attribute}{len(parts)}" in group.attrs:
+    while parts[:1] != [attribute] and f"{attribute}{len(parts)}" in group.attrs:
         parts.append(f"{attribute}{len(parts)}")
     names = [name for part in parts for name in group.attrs[part]]
     return [name.decode("utf-8") if isinstance(name, bytes) else str(name) for name in names]
