@@ -258,14 +258,15 @@ def _require_sizes(sizes: tuple[int, int, int], patients: int) -> None:
         raise InputError(f"sizes of {sizes} cannot be", "give three of 1 or more, train, validation, test")
     if sum(sizes) == patients:
         return
-    shown, fitting = ("+".join(map(str, sizes)), _in_proportion(sizes, patients))
+    shown, fitting = ("+".join(map(str, sizes)), in_proportion(sizes, patients))
     remedy = f"give --sizes {','.join(map(str, fitting))}" if fitting else "three parts need three patients"
     raise InputError(
         f"{shown} patients are {sum(sizes)}, the cohort has {patients} who are annotated", remedy
     )
 
 
-def _in_proportion(sizes: tuple[int, int, int], patients: int) -> tuple[int, int, int] | None:
+def in_proportion(sizes: tuple[int, int, int], patients: int) -> tuple[int, int, int] | None:
+    """Sizes like these of so many patients; `None` where three parts cannot be."""
     if patients < len(PARTS):
         return None
     validation, test = (max(1, round(patients * size / sum(sizes))) for size in sizes[1:])

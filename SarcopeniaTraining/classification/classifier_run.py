@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from SarcopeniaTraining.classification.architectures import Architecture
 
 SCHEMA = "sarcopenia-classification/1"
-RUN_FILE, SPLITS_FILE, RUNS, WEIGHTS = "run.json", "splits.json", "runs", "weights"
+RUN_FILE, SPLITS_FILE, RUNS = "run.json", "splits.json", "runs"
 STARTS = ("random", "radimagenet")
 _REMEDY = "give the --out folder of `sarcopenia classify COHORT`"
 _AGAIN = "give the same `sarcopenia classify` command again: it goes on"
@@ -120,6 +120,11 @@ class RunRecord:
         """At the best epoch."""
         return self.history["val_loss"][self.best_epoch - 1]
 
+    @property
+    def selection_key(self) -> tuple[float, float, int, int]:
+        """As of the function: the best run of a network has the least."""
+        return selection_key(self.validation_auc, self.validation_loss, self.scheme, self.set)
+
     def to_mapping(self) -> dict[str, Any]:
         """The fields as JSON holds them; `record_from` reads them back."""
         values = {**asdict(self), "history": {name: list(each) for name, each in self.history.items()}}
@@ -156,29 +161,22 @@ def ranked_auc(predictions: Sequence[Prediction]) -> float | None:
     return float(((difference > 0) + 0.5 * (difference == 0)).mean())
 
 
-def selection_key(record: RunRecord, schemes: Sequence[str]) -> tuple[float, float, int, int]:
-    """What the best run of a network is the least by.
+def selection_key(auc: float | None, loss: float, scheme: str, number: int) -> tuple[float, float, int, int]:
+    """What the best run of a network is the least by: of its validation, its scheme and the set's number.
 
-    Validation AUC, then validation loss, then the order of the schemes, then the number of the set.
+    Higher AUC, then lower loss, then the order of `schemes.Scheme`, then the first set.
     """
-    auc = record.validation_auc
-    loss = record.validation_loss
-    place = schemes.index(record.scheme) if record.scheme in schemes else len(schemes)
-    return (
-        math.inf if auc is None else -auc,
-        math.inf if math.isnan(loss) else loss,
-        place,
-        record.set,
-    )
+    from SarcopeniaTraining.classification.schemes import Scheme
+
+    schemes = [str(each) for each in Scheme]
+    place = schemes.index(scheme) if scheme in schemes else len(schemes)
+    return (math.inf if auc is None else -auc, math.inf if math.isnan(loss) else loss, place, number)
 
 
 def best_by_network(records: Iterable[RunRecord]) -> dict[str, RunRecord]:
     """The run of each network that did best on validation; no test prediction is looked at."""
-    from SarcopeniaTraining.classification.schemes import Scheme
-
-    schemes = [str(scheme) for scheme in Scheme]
     best: dict[str, RunRecord] = {}
-    for record in sorted(records, key=lambda each: selection_key(each, schemes)):
+    for record in sorted(records, key=lambda each: each.selection_key):
         best.setdefault(record.network, record)
     return best
 
@@ -210,7 +208,7 @@ class Classification:
 
     @property
     def start(self) -> str:
-        """ "random" or "radimagenet"; "mixed" where networks differ."""
+        """What the backbones started from: "random", "radimagenet", or "mixed" where they differ."""
         kinds = {STARTS[start != "random"] for start in self.facts["start"].values()}
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
@@ -333,6 +331,7 @@ def load_classifier(folder: Path, network: str) -> LoadedClassifier:
         Its weights are not there, or were altered.
     """
     from SarcopeniaTraining.classification.architectures import architecture, require_keras
+    from SarcopeniaTraining.classification.kept_weights import read_best, weights_path
     from SarcopeniaTraining.classification.networks import build_classifier, load_weights
 
     arch = architecture(network)
@@ -347,27 +346,5 @@ def load_classifier(folder: Path, network: str) -> LoadedClassifier:
     require_keras()
     side = facts["images"]["side"] or arch.side
     model = build_classifier(arch, side, facts["seed"])
-    load_weights(model, weights_path(folder, arch.name))
-    return LoadedClassifier(model, arch, side, replace(record))
-
-
-def weights_path(folder: Path, network: str) -> Path:
-    """Where the best weights of a network are kept."""
-    return folder / WEIGHTS / f"{network}.safetensors"
-
-
-def read_best(folder: Path, network: str) -> dict[str, Any] | None:
-    """Which run the kept weights of a network are of: scheme, set, key, sha256; `None`: there are none.
-
-    What a kill left between the two files belongs to a run that is not in the journal and is made again.
-    """
-    from SarcopeniaAssessLib.model_file import file_sha256
-
-    path = weights_path(folder, network)
-    try:
-        held = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(held, dict) or not {"scheme", "set", "sha256"} <= set(held) or not path.is_file():
-        return None
-    return held if file_sha256(path) == held["sha256"] else None
+    load_weights(model, weights_path(folder, arch.name), held["sha256"])
+    return LoadedClassifier(model, arch, side, record)

@@ -6,10 +6,13 @@ Published values: Bhardwaj et al., arXiv 2508.17275, preset `paper`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaTraining.classification.architectures import ARCHITECTURES
+from SarcopeniaTraining.classification.schemes import Scheme
 from SarcopeniaTraining.presets import check_fields, number, read_preset, require, whole
 
 _SMOKE = "classify/smoke.json"
@@ -64,8 +67,8 @@ class ClassifyPreset:
 
     def __post_init__(self) -> None:
         checks = {
-            "networks": _names(self.networks),
-            "schemes": _names(self.schemes),
+            "networks": _some_of(self.networks, ARCHITECTURES),
+            "schemes": _some_of(self.schemes, list(Scheme)),
             "sets": bool(self.sets) and all(whole(n, 1) for n in self.sets) and _once(self.sets),
             "side": self.side is None or whole(self.side, 32),
             "epochs, patience, batch": all(whole(n, 1) for n in (self.epochs, self.patience, self.batch)),
@@ -104,8 +107,8 @@ def load_classify_preset(name: str) -> ClassifyPreset:
     return classify_preset_from(read_preset("classify", name))
 
 
-def _names(values: tuple[str, ...]) -> bool:
-    return bool(values) and all(isinstance(name, str) and name for name in values) and _once(values)
+def _some_of(values: tuple[str, ...], known: Iterable[str]) -> bool:
+    return bool(values) and set(values) <= set(known) and _once(values)
 
 
 def _once(values: tuple[Any, ...]) -> bool:

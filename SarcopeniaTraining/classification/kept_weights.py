@@ -1,0 +1,95 @@
+"""Weights of the run of each network that did best on validation so far, and which run that is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from SarcopeniaAssessLib.model_file import file_sha256, write_whole
+from SarcopeniaAssessLib.output_lock import lock_file
+from SarcopeniaTraining.classification.classifier_run import selection_key
+
+if TYPE_CHECKING:
+    from SarcopeniaTraining.classification.classifier_run import RunRecord
+
+WEIGHTS = "weights"
+CANDIDATE = "candidate-"
+"""Before the name of weights that are being written; what a kill left of them is nobody's."""
+_LOCK_WAIT_S = 600.0
+
+
+def weights_path(folder: Path, network: str) -> Path:
+    """Where the best weights of a network are kept."""
+    return folder / WEIGHTS / f"{network}.safetensors"
+
+
+def read_best(folder: Path, network: str) -> dict[str, Any] | None:
+    """Which run the kept weights of a network are of; `None`: there are none.
+
+    While the weights are replaced the file names both runs; the weights' checksum tells which they are of.
+    """
+    path = weights_path(folder, network)
+    try:
+        held = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        known = [each for each in (held, held.get("before")) if each is not None]
+        digest = file_sha256(path) if path.is_file() else None
+        return next((each for each in known if each["sha256"] == digest), None)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def clear_candidates(folder: Path) -> None:
+    """Remove what a kill left; only where no other process writes."""
+    for path in (folder / WEIGHTS).glob(f"{CANDIDATE}*"):
+        path.unlink(missing_ok=True)
+
+
+def keep_best(folder: Path, model: Any, record: RunRecord) -> bool:
+    """Keep a run's weights where it did better on validation than the run whose weights are kept.
+
+    Several processes may ask at a time. A kill at any moment leaves the weights of either run, and its name.
+
+    Returns
+    -------
+    bool
+        Whether they are kept.
+
+    Raises
+    ------
+    OutputError
+        There is no room.
+    """
+    from SarcopeniaTraining.classification.networks import save_weights
+
+    path = weights_path(folder, record.network)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    told = path.with_suffix(".json")
+    with lock_file(path.with_name(f".{record.network}.lock"), _LOCK_WAIT_S):
+        held = read_best(folder, record.network)
+        if held is not None and not record.selection_key < _key_of(held):
+            return False
+        candidate = path.with_name(f"{CANDIDATE}{path.name}")
+        now = {
+            "network": record.network,
+            "scheme": record.scheme,
+            "set": record.set,
+            "seed": record.seed,
+            "validation_auc": record.validation_auc,
+            "validation_loss": record.validation_loss,
+            "sha256": save_weights(model, candidate),
+        }
+        before = None if held is None else {key: held[key] for key in now}
+        write_whole(told, _json({**now, "before": before}))
+        candidate.replace(path)
+        write_whole(told, _json(now))  # as an undisturbed run leaves it, whatever was kept before
+        return True
+
+
+def _key_of(held: Mapping[str, Any]) -> tuple[float, float, int, int]:
+    return selection_key(held["validation_auc"], held["validation_loss"], held["scheme"], held["set"])
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
