@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from SarcopeniaTraining.classification.classifier_scores import THRESHOLD
 from SarcopeniaTraining.classification.route_readings import AS_PRINTED
@@ -32,8 +32,8 @@ def routes_figure(routes: TwoRoutes) -> Figure:
         own = [one for one in routes.patients if network in one.classifiers]
         _points(axis, own, network)
         axis.set_title(f"{network}, {routes.chosen[network]}", size=10.5)
-        axis.set_ylabel("probability of being sarcopenic")
-        axis.set_xlabel("predicted area − cut-off (% of the cut-off)")
+        axis.set_ylabel("probability of sarcopenia")
+        axis.set_xlabel("predicted area − cut-off (% of it); below 0 sarcopenic")
     for axis in axes[len(networks) :]:
         axis.set_axis_off()
     _legend(figure, axes[0], routes)
@@ -73,12 +73,6 @@ def _points(axis: Axes, patients: list[Patient], network: str) -> None:
         zorder=5,
     )
     axis.set_ylim(-0.03, 1.03)
-    low, high = axis.get_xlim()
-    side: Any = {"size": 9, "color": INK, "va": "bottom"}
-    axis.text(low, 1.035, "← sarcopenic by area", ha="left", **side)
-    axis.text(high, 1.035, "not →", ha="right", **side)
-    axis.set_xlim(low, high)
-    axis.title.set_y(1.05)
 
 
 def _right(one: Patient, network: str) -> tuple[bool, bool]:
