@@ -193,7 +193,7 @@ def _start(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
     field = int(np.prod(shape[:-2], dtype=np.int64))  # pixels under a convolution's kernel; 1 of a dense one
     limit = np.sqrt(6.0 / (field * (shape[-2] + shape[-1])))
     draw = np.random.default_rng([seed, crc32(name.encode())])
-    return (limit * (2.0 * draw.random(shape, np.float32) - 1.0)).astype(np.float32)
+    return np.asarray(limit * (2.0 * draw.random(shape, np.float32) - 1.0), np.float32)
 
 
 def weight_name(layer: Any, weight: Any) -> str:

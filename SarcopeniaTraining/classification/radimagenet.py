@@ -140,7 +140,7 @@ def _read(path: Path, arch: Architecture) -> tuple[Layout, dict[str, NDArray[np.
     """The file's tensors by the network's own names, all of them, finite and of the right shape."""
     _check_kind(path)
     require_keras()
-    import h5py
+    import h5py  # type: ignore[import-untyped]
 
     try:
         with h5py.File(path, "r") as file:
