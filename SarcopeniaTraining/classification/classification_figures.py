@@ -48,7 +48,7 @@ def auc_figure(runs: Sequence[Combination]) -> Figure:
     axis.set_xlim(min(0.3, axis.get_xlim()[0]), 1.03)
     axis.set_xlabel("AUC on test patients")
     axis.grid(visible=False, axis="y")
-    axis.plot([], [], "o", color=PALE, markersize=5, label="this run, a set")
+    axis.plot([], [], "o", color=BLUE, alpha=0.35, markersize=5, label="this run, a set")
     axis.errorbar(
         [], [], xerr=[], fmt="o", color=BLUE, markersize=7, label="this run, mean and 95 % interval"
     )
@@ -191,7 +191,7 @@ def training_figure(runs: Sequence[Combination]) -> Figure:
 def _sets_of(axis: Axes, one: Combination, place: float) -> None:
     """Dots of the sets, and their mean with its interval."""
     values = [run.test_auc.value for run in one.runs if run.test_auc is not None]
-    axis.plot(values, np.full(len(values), place + 0.24), "o", color=PALE, markersize=5, zorder=1)
+    axis.plot(values, np.full(len(values), place + 0.24), "o", color=BLUE, alpha=0.35, markersize=5, zorder=1)
     over = one.test_auc
     if over is None:
         return

@@ -33,7 +33,7 @@ def routes_figure(routes: TwoRoutes) -> Figure:
         _points(axis, own, network)
         axis.set_title(f"{network}, {routes.chosen[network]}", size=10.5)
         axis.set_ylabel("probability of sarcopenia")
-        axis.set_xlabel("predicted area − cut-off (% of it); below 0 sarcopenic")
+        axis.set_xlabel("predicted area against the cut-off (%)")
     for axis in axes[len(networks) :]:
         axis.set_axis_off()
     _legend(figure, axes[0], routes)
