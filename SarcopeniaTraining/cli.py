@@ -25,6 +25,7 @@ TRAINING_VERBS = {
         "SarcopeniaTraining.classification.classify_command:classify",
         "Train the paper's Keras classifiers.",
     ),
+    "explain": ("SarcopeniaTraining.classification.explain_command:explain", "Explain a classifier's calls."),
     "evaluate": ("SarcopeniaTraining.evaluation_command:evaluate", "Score a model or a training run."),
     "calibrate": (
         "SarcopeniaTraining.calibration_command:calibrate_model",

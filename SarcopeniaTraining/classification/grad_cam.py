@@ -121,7 +121,7 @@ def grad_cam_at(model: Any, layer: str) -> GradCam:
         )
     read = model.get_layer(layer)
     _, rows, columns, _ = read.output.shape
-    readings = keras.Model(model.inputs, [read.output, head.input])
+    readings = keras.Model(model.input, [read.output, head.input])
     return GradCam(layer, (int(rows), int(columns)), readings, head)
 
 

@@ -97,7 +97,7 @@ class LimeMap:
     @property
     def count(self) -> int:
         """How many superpixels there are."""
-        return self.weights.shape[1]
+        return int(self.weights.shape[1])
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -131,8 +131,9 @@ class LimeMap:
 
 def superpixels(rgb: NDArray[np.uint8], seed: int) -> NDArray[np.intp]:
     """Superpixels by quickshift, with LIME's settings scaled to the image: (S, S), numbered from 0."""
-    from skimage.segmentation import quickshift
+    from skimage import segmentation
 
+    quickshift: Any = segmentation.quickshift
     kernel = max(1.0, _KERNEL_AT_224 * rgb.shape[0] / 224)
     found = quickshift(rgb, _COLOUR_WEIGHT, kernel_size=kernel, max_dist=_MAX_DISTANCE, rng=seed)
     numbered: NDArray[np.intp] = np.unique(found, return_inverse=True)[1]

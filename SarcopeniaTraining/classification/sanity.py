@@ -57,7 +57,7 @@ def randomise(model: Any, level: Level, seed: int, prepared: NDArray[np.float32]
     keras = require_keras()
     start_weights(model, seed, [HEAD] if level is Level.HEAD else None)
     head = model.get_layer(HEAD)
-    features = keras.Model(model.inputs, head.input)
+    features = keras.Model(model.input, head.input)
     largest = 0.0
     for image in prepared:
         logits = features(image[None], training=False).numpy() @ head.kernel.numpy()
