@@ -19,7 +19,7 @@ from SarcopeniaTraining.reproduction_records import (
     json_bytes,
     read_record,
 )
-from SarcopeniaTraining.reproduction_steps import FACTS
+from SarcopeniaTraining.reproduction_steps import FACTS, plain
 
 if TYPE_CHECKING:
     from SarcopeniaTraining.reproduction_cohort import CohortFacts
@@ -85,7 +85,7 @@ def write_facts(subject: Subject, out: Path, hashes: FileHashes) -> None:
         steps.append({"name": step.name, "title": step.title, **_state(step, record, step.name in wanted)})
     values = {
         "schema": SCHEMA,
-        "preset": asdict(subject.preset) | _presets(subject.everything),
+        "preset": _fields(subject.preset) | _presets(subject.everything),
         "command": subject.command,
         "cohort": subject.cohort.to_mapping(),
         "start": _start(subject.inputs, hashes),
@@ -154,6 +154,13 @@ def _state(step: Step, record: StepRecord | None, wanted: bool) -> Mapping[str, 
     if record is not None and record.finished:
         return {"state": "done", "seconds": record.seconds, "code_sha256": record.code, "command": step.told}
     return {"state": "missing" if wanted else "not wanted"}
+
+
+def _fields(preset: ReproductionPreset) -> dict[str, Any]:
+    """As JSON holds them; of a part's file its name alone."""
+    return {
+        key: plain(value) if isinstance(value, str) else value for key, value in asdict(preset).items()
+    }
 
 
 def _presets(steps: Sequence[Step]) -> dict[str, Any]:

@@ -26,11 +26,18 @@ class Phantoms:
 
 @dataclass(frozen=True)
 class Explained:
-    """How much is explained: cases, LIME's samples of each, and seeds over which it is repeated."""
+    """How much is explained: cases, LIME's samples of each, seeds over which it is repeated, and of whom.
+
+    Attributes
+    ----------
+    network:
+        By its name; None: the one that did best on validation.
+    """
 
     count: int
     samples: int
     seeds: int
+    network: str | None = None
 
 
 @dataclass(frozen=True)

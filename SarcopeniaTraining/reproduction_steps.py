@@ -261,8 +261,8 @@ def _classification(preset: ReproductionPreset, inputs: Inputs, manner: Manner) 
     yield Step(
         name="evaluate-classifiers",
         title="Tables 1 and 2, figures of the classifiers",
-        module=CLI,
-        arguments=("evaluate", CLASSIFY),
+        module="SarcopeniaTraining.classification.classification_evaluation",
+        arguments=(CLASSIFY,),
         leaves=(f"{CLASSIFY}/evaluation/**/*",),
         reads=tuple(f"{CLASSIFY}/{name}" for name in ("run.json", SPLITS, "runs/*.jsonl")),
     )
@@ -303,7 +303,8 @@ def _explanations(preset: ReproductionPreset, inputs: Inputs) -> Step:
     told = preset.explain
     assert told is not None
     numbers = ("--count", told.count, "--samples", told.samples, "--seeds", told.seeds)
-    ways = ("--cohort", inputs.cohort_argument, "--out", EXPLANATIONS)
+    ways: tuple[str, ...] = ("--cohort", inputs.cohort_argument, "--out", EXPLANATIONS)
+    ways += () if told.network is None else ("--network", told.network)
     return Step(
         name="explain",
         title="what the classifiers look at",
