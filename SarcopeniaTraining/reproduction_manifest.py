@@ -158,9 +158,7 @@ def _state(step: Step, record: StepRecord | None, wanted: bool) -> Mapping[str, 
 
 def _fields(preset: ReproductionPreset) -> dict[str, Any]:
     """As JSON holds them; of a part's file its name alone."""
-    return {
-        key: plain(value) if isinstance(value, str) else value for key, value in asdict(preset).items()
-    }
+    return {key: plain(value) if isinstance(value, str) else value for key, value in asdict(preset).items()}
 
 
 def _presets(steps: Sequence[Step]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_published_pretraining_counts_each_ct_once_an_epoch():
 
 
 def test_classifiers_are_reckoned_from_each_networks_own_step():
-    """One network, two sets, three epochs at most: 54 learned from and 12 read each; frozen ones read once."""
+    """One network, two sets, three epochs: 54 learned from and 12 read in each; frozen ones read once."""
     name = "ResNet50"
     step, read = STEP_OF_8_CORE_S[name], READ_8_CORE_S[name]
     preset = {"networks": [name], "sets": [1, 2], "epochs": 3, "schemes": ["unfreezeall"]}
