@@ -67,7 +67,7 @@ def leak(cohort: Path, habits: str, **options: Any) -> int:
 
 
 def leak_study(study: Study, habits: Sequence[Habit], train: Train = train_plans) -> Table:
-    """Draw the pictures, train every way that is not on disk, and write table, figure and caption.
+    """Draw the pictures, train every way that is not on disk, and write tables, figure and caption.
 
     Raises
     ------
@@ -76,14 +76,17 @@ def leak_study(study: Study, habits: Sequence[Habit], train: Train = train_plans
     """
     from SarcopeniaAssessLib.errors import InputError
     from SarcopeniaTraining.classification.drawn_pictures import write_pictures
+    from SarcopeniaTraining.classification.removal_quality import quality_table
     from SarcopeniaTraining.classification.ways_table import ways_table, write_study
     from SarcopeniaTraining.cohort import Cohort
+    from SarcopeniaTraining.table_files import write_table
 
     if not isinstance(study.cohort, Cohort):
         raise InputError(
             "outlines are drawn from the masks of CTs, this is a cohort of pictures", "give a cohort of CTs"
         )
     pictures = write_pictures(study.cohort, habits, study.out / PICTURES, say)
+    write_table(quality_table(pictures, habits), study.out)
     plain = _load(study, next(iter(pictures.values())))
     ways = [Way("plain", PLAIN, study.plan("plain", plain))]
     for habit in habits:

@@ -53,6 +53,7 @@ def test_each_way_learns_from_and_is_tested_on_what_it_says(study):
     assert all(plan.splits is study.splits and plan.preset == study.preset for plan in seen)
     assert len({plan.out for plan in seen}) == 4
     assert (study.out / "leak.csv").is_file()
+    assert (study.out / "removal.csv").is_file()
     assert (study.out / "figures" / "captions.md").is_file()
 
 
