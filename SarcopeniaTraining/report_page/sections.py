@@ -132,7 +132,7 @@ _EXTRAS = (
         "What the classifiers look at",
         "Grad-CAM and LIME, as in the paper’s Figure 3, and how much of the attribution lies on muscle, fat "
         "and bone against their share of the pixels.",
-        ("attribution", "explain", "faithful", "sanity", "stability"),
+        ("attribution", "checks"),
         ("explain",),
     ),
     _Extra(

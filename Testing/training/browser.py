@@ -43,7 +43,13 @@ def resize(driver: Any, width: int, height: int = 1000, *, dark: bool = False) -
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": [scheme]})
+
+
+def print_media(driver: Any, width: int) -> None:
+    """Lay the page out as on paper of so many pixels."""
+    resize(driver, width)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
 
 
 def open_page(driver: Any, path: Path) -> None:

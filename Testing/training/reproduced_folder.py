@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -70,18 +71,30 @@ def fold_scores(folds=10, patients=16, seed=11):
     return readings
 
 
-def _segmentation(folder: Path, pictures: bool) -> dict[str, str]:
-    readings = fold_scores()
-    run = run_of({n: 0.85 + 0.01 * (n % 4) for n in range(1, 11)}, folder / "finetune", preset="smoke")
-    folds = summaries(run, readings)
+@cache
+def _segmented():
+    """Folds, the best of them, and their tables; drawn once."""
+    run = run_of({n: 0.85 + 0.01 * (n % 4) for n in range(1, 11)}, Path("finetune"), preset="smoke")
+    folds = summaries(run, fold_scores())
     best = best_of(folds, run)
-    everyone = [one for fold in folds for one in fold.scores]
+    everyone = tuple(one for fold in folds for one in fold.scores)
     name = "this run (finetune, preset smoke)"
-    for table in (
-        table_3(folds, name),
-        table_4(best, name),
-        agreement_table(best.scores, everyone, best.run.number),
-    ):
+    agreed = agreement_table(best.scores, everyone, best.run.number)
+    return folds, best, everyone, (table_3(folds, name), table_4(best, name), agreed)
+
+
+@cache
+def _classified():
+    """Tables of 120 runs; drawn once."""
+    scores = score_runs(random_records(), {})
+    words = RunWords("this run (classify, random start)", ("This run: random start.",))
+    first = table_1(combinations(scores), words)
+    return first, table_2(choose(scores), words), runs_table(scores, words)
+
+
+def _segmentation(folder: Path, pictures: bool) -> dict[str, str]:
+    folds, best, everyone, tables = _segmented()
+    for table in tables:
         write_table(table, folder / "tables")
     (folder / "finetune" / "evaluation").mkdir(parents=True)
     _splits(folder / "finetune", SEGMENTATION)
@@ -117,13 +130,7 @@ def _segmentation(folder: Path, pictures: bool) -> dict[str, str]:
 
 
 def _classification(folder: Path, pictures: bool) -> dict[str, str]:
-    scores = score_runs(random_records(), {})
-    words = RunWords("this run (classify, random start)", ("This run: random start.",))
-    for table in (
-        table_1(combinations(scores), words),
-        table_2(choose(scores), words),
-        runs_table(scores, words),
-    ):
+    for table in _classified():
         write_table(table, folder / "tables")
     (folder / "classify").mkdir()
     _splits(folder / "classify", CLASSIFICATION)
