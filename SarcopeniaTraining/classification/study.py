@@ -67,7 +67,7 @@ class Study:
     weights:
         Folder of RadImageNet's files; `None`: a random start.
     jobs:
-        Ways that are trained at a time.
+        Processes, each with its share of the ways.
     """
 
     cohort: Cohort | ImageCohort
@@ -111,24 +111,29 @@ Train = Callable[[Sequence["ClassificationPlan"], int], "list[list[RunRecord]]"]
 
 
 def train_plans(plans: Sequence[ClassificationPlan], jobs: int) -> list[list[RunRecord]]:
-    """Make each plan's runs, so many plans at a time; those that are on disk are read.
+    """Make each plan's runs, in so many processes; those that are on disk are read.
 
     Raises
     ------
     SarcopeniaError
-        The first that befell a plan, when all the others are finished.
+        The first that befell a process, when the others are finished.
     """
     from SarcopeniaTraining.spreading import Place, spread
 
-    done = {plan.out: records for plan, records in spread(train_one, plans, Place(jobs=jobs))}
+    shares = [tuple(plans[first::jobs]) for first in range(min(jobs, len(plans)))]
+    done = {
+        plan.out: records
+        for share, found in spread(train_share, shares, Place(jobs=jobs))
+        for plan, records in zip(share, found, strict=True)
+    }
     return [done[plan.out] for plan in plans]
 
 
-def train_one(plan: ClassificationPlan) -> list[RunRecord]:
-    """Make one plan's runs; each is told with the name of its way."""
-    from SarcopeniaTraining.classification.experiment import run_plan
+def train_share(plans: tuple[ClassificationPlan, ...]) -> list[list[RunRecord]]:
+    """Make the runs of some plans with one network in this process."""
+    from SarcopeniaTraining.classification.several_plans import run_here
 
-    return run_plan(plan, lambda line: say(f"{plan.out.name}: {line}"))
+    return run_here(plans, say)
 
 
 def trained(ways: Sequence[Way], jobs: int, train: Train = train_plans) -> list[tuple[Way, Combination]]:
@@ -166,7 +171,7 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--epochs", type=click.IntRange(min=1), help="At most so many."),
         click.option("--patience", type=click.IntRange(min=1), help="Epochs without a better validation."),
         click.option("--seed", type=click.IntRange(min=0), help="Instead of the preset's."),
-        click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="At a time."),
+        click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes."),
         click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of failures."),
     )
     for option in reversed(options):
