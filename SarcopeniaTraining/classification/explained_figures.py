@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaTraining.classification.explained_numbers import LEVELS, SHOWN, Numbers
+from SarcopeniaTraining.classification.explained_numbers import LEVELS, SHOWN, Numbers, TissueShare
 from SarcopeniaTraining.classification.explained_readings import Method, Reading, State, by_state
 from SarcopeniaTraining.classification.faithfulness import Curves
 from SarcopeniaTraining.classification.grad_cam import upsampled
@@ -109,14 +109,7 @@ def shares_figure(numbers: Numbers, title: str) -> Figure:
                 error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2},
                 label=f"attribution, {state.value} network" if axis is axes[0] else None,
             )
-            if state is State.TRAINED:
-                axis.barh(
-                    places + 0.27,
-                    [100 * row.pixels for row in rows],
-                    height=0.25,
-                    color=GREY,
-                    label="pixels" if axis is axes[0] else None,
-                )
+        _pixels(axis, places, [s for s in numbers.shares if s.method is method], axis is axes[0])
         axis.set_yticks(places, [tissue.value for tissue in TISSUES] if axis is axes[0] else [])
         axis.invert_yaxis()
         axis.grid(visible=False, axis="y")
@@ -125,6 +118,14 @@ def shares_figure(numbers: Numbers, title: str) -> Figure:
     figure.suptitle(title, color=INK)
     legend(figure, 3)
     return figure
+
+
+def _pixels(axis: Axes, places: NDArray[Any], rows: Sequence[TissueShare], labelled: bool) -> None:
+    """Bars of the tissues' share of the pixels, which is the same for every network that has a map."""
+    pixels = {row.tissue: 100 * row.pixels for row in rows}
+    if pixels:
+        values = [pixels[tissue] for tissue in TISSUES]
+        axis.barh(places + 0.27, values, height=0.25, color=GREY, label="pixels" if labelled else None)
 
 
 def curves_figure(shown: Shown, title: str) -> Figure:
@@ -150,7 +151,7 @@ def curves_figure(shown: Shown, title: str) -> Figure:
         axis.set_ylim(-0.02, 1.02)
         axis.set_title(f"{name}: {'large' if name == 'insertion' else 'small'} area is better")
         axis.set_xlabel(f"pixels {'shown' if name == 'insertion' else 'taken away'}, %")
-    axes[0].set_ylabel("probability of the class called, mean of cases")
+    axes[0].set_ylabel("probability of the call, mean")
     figure.suptitle(title, color=INK)
     legend(figure, 3)
     return figure
@@ -256,5 +257,5 @@ def _check_words(
         return f"{method.value}, as trained"
     value = correlations[method, level]
     told = "–" if value is None else f"{value:.2f}".replace("-", "−")
-    what = "random head" if level is Level.HEAD else "random weights"
+    what = "random head" if level is Level.HEAD else "all random"
     return f"{what}: rank correlation {told}"

@@ -127,17 +127,20 @@ def changed_by(
 ) -> dict[str, float | None]:
     """Rank correlation of each image's map before and after randomising, of the class called before.
 
-    LIME is compared by the weights of its first seed, Grad-CAM by the cells of its layer.
+    LIME is compared by the weights of its first seed, Grad-CAM by the cells of its layer; of several draws
+    of random weights the mean.
     """
-    before, after = by_state(readings, State.TRAINED), by_state(readings, LEVELS[level])
-    found = {}
+    before, state = by_state(readings, State.TRAINED), LEVELS[level]
+    draws = sorted({each.draw for each in readings if each.state is state})
+    found: dict[str, float | None] = {}
     for case, reading in before.items():
         called = reading.called
+        pairs = [(reading, by_state(readings, state, draw)[case]) for draw in draws]
         if method is Method.LIME:
-            pair = [each.lime(pieces[case], called).weights[0] for each in (reading, after[case])]
+            maps = [tuple(each.lime(pieces[case], called).weights[0] for each in pair) for pair in pairs]
         else:
-            pair = [each.cells[called] for each in (reading, after[case])]
-        found[case] = rank_correlation(*pair)
+            maps = [tuple(each.cells[called] for each in pair) for pair in pairs]
+        found[case] = known_mean([rank_correlation(one, other) for one, other in maps])
     return found
 
 
@@ -204,11 +207,12 @@ def _stability(cases: Sequence[Reading]) -> Stability:
 
     each = [stability(case.weights if case.called else -case.weights) for case in cases]
     return Stability(
-        _known_mean([one.rank_correlation for one in each]), _known_mean([one.top_overlap for one in each])
+        known_mean([one.rank_correlation for one in each]), known_mean([one.top_overlap for one in each])
     )
 
 
-def _known_mean(values: Sequence[float | None]) -> float | None:
+def known_mean(values: Sequence[float | None]) -> float | None:
+    """Mean of what is known; `None` where nothing is."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 

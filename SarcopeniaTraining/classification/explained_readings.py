@@ -59,11 +59,18 @@ class ExplainPlan:
         Samples and seeds.
     random_seed:
         Of the random weights, and of the random maps that an explanation must beat.
+    heads:
+        Random heads that are drawn, one after the other: a single one may happen to be like the learned.
     """
 
     layer: str
     lime: LimeSettings
     random_seed: int = 20250817
+    heads: int = 3
+
+    def draws(self, state: State) -> range:
+        """Numbers of the weights that are drawn for a state."""
+        return range(self.heads if state is State.RANDOM_HEAD else 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +79,8 @@ class Reading:
 
     Attributes
     ----------
+    draw:
+        Number of the random weights, from 0.
     probability:
         Of being sarcopenic.
     cells:
@@ -86,6 +95,7 @@ class Reading:
 
     state: State
     case: str
+    draw: int
     probability: float
     cells: NDArray[np.float32]
     weights: NDArray[np.float64]
@@ -117,6 +127,7 @@ class Reading:
         return {
             "state": self.state.value,
             "case": self.case,
+            "draw": self.draw,
             "probability": self.probability,
             "cells": _rounded(self.cells),
             "weights": _rounded(self.weights),
@@ -137,6 +148,7 @@ class Reading:
         return cls(
             State(values["state"]),
             str(values["case"]),
+            int(values["draw"]),
             float(values["probability"]),
             np.array(values["cells"], np.float32),
             np.array(values["weights"], np.float64),
@@ -188,27 +200,39 @@ def read_all(
     folder, head = kept
     cam = grad_cam_at(classifier.model, plan.layer)
     journal = Journal(folder / JOURNAL, head)
-    known = {(each.state, each.case): each for each in journal.read(Reading.from_mapping)}
+    known = {(each.state, each.draw, each.case): each for each in journal.read(Reading.from_mapping)}
     probability = quick_probability(classifier)
-    for state in State:
-        missing = [name for name in images.names if (state, name) not in known]
+    drawn = [(state, draw) for state in State for draw in plan.draws(state)]
+    for state, draw in drawn:
+        missing = [name for name in images.names if (state, draw, name) not in known]
         if missing and state is not State.TRAINED:
             level = Level.HEAD if state is State.RANDOM_HEAD else Level.ALL
-            randomise(classifier.model, level, plan.random_seed, prepare(classifier.arch, images.rgb))
+            prepared = prepare(classifier.arch, images.rgb)
+            randomise(classifier.model, level, plan.random_seed + draw, prepared)
         for name, rgb in zip(images.names, images.rgb, strict=True):
             if name in missing:
-                made = _reading(_Subject(state, name, rgb), classifier, cam, probability, plan)
+                made = _reading(_Subject(state, name, draw, rgb), classifier, cam, probability, plan)
                 journal.add([made.to_mapping()])
-                known[state, name] = Reading.from_mapping(made.to_mapping())
+                known[state, draw, name] = Reading.from_mapping(made.to_mapping())
             advance()
-    return [known[state, name] for state in State for name in images.names]
+    return [known[state, draw, name] for state, draw in drawn for name in images.names]
+
+
+def count_of(plan: ExplainPlan, images: int) -> int:
+    """How many readings some images need."""
+    return images * sum(len(plan.draws(state)) for state in State)
 
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
     state: State
     case: str
+    draw: int
     rgb: NDArray[np.uint8]
+
+    @property
+    def key(self) -> tuple[State, str, int]:
+        return self.state, self.case, self.draw
 
 
 def _reading(
@@ -224,7 +248,7 @@ def _reading(
         plan.lime.samples, plan.lime.seeds[:1], plan.lime.superpixel_seed
     )  # fmt: skip
     lime = lime_map(rgb, probability, settings)
-    bare = Reading(subject.state, subject.case, said, cells, lime.weights, lime.fit, {}, ())
+    bare = Reading(*subject.key, said, cells, lime.weights, lime.fit, {}, ())
     if is_head:
         return bare
     called = bare.called
@@ -233,7 +257,7 @@ def _reading(
         for method in Method
     }
     baseline = random_curves(rgb, probability, called, plan.random_seed)
-    return Reading(subject.state, subject.case, said, cells, lime.weights, lime.fit, made, baseline)
+    return Reading(*subject.key, said, cells, lime.weights, lime.fit, made, baseline)
 
 
 def quick_probability(classifier: LoadedClassifier) -> Probability:
@@ -269,15 +293,15 @@ def superpixels_of(images: Images, plan: ExplainPlan) -> dict[str, NDArray[np.in
     }
 
 
-def by_state(readings: Sequence[Reading], state: State) -> dict[str, Reading]:
-    """Readings of one state, by case.
+def by_state(readings: Sequence[Reading], state: State, draw: int = 0) -> dict[str, Reading]:
+    """Readings of one state and draw, by case.
 
     Raises
     ------
     InputError
         There are none.
     """
-    found = {each.case: each for each in readings if each.state is state}
+    found = {each.case: each for each in readings if each.state is state and each.draw == draw}
     if not found:
         raise InputError(f"nothing was read in the state {state.value}", "give the same command again")
     return found

@@ -34,6 +34,7 @@ from SarcopeniaTraining.classification.explained_readings import (
     Method,
     Reading,
     State,
+    count_of,
     read_all,
     superpixels_of,
 )
@@ -128,7 +129,7 @@ def explain_run(
     lock = FolderLock(request.out)
     try:
         head = _belongs_to(run, classifier, plan)
-        advance = progress(len(State) * len(names))
+        advance = progress(count_of(plan, len(names)))
         readings = read_all(classifier, explained.images, plan, (request.out, head), advance)
         return _written(request, run, record, _Read(explained, readings, plan, head), tell)
     finally:
@@ -200,8 +201,8 @@ def _draw(shown: Shown, numbers: Numbers, about: str, folder: Path) -> None:
     )
     made["randomised.png"] = (
         check_figure(shown, correlations, f"{about}: {shown.cases[0].case}, weights randomised"),
-        "The maps of one case as trained, with a random softmax layer, and with random weights all over, for "
-        "the same class; rank correlations are means of all cases.",
+        "The maps of one case as trained, with a random softmax layer (the first that was drawn), and with "
+        "random weights all over, for the same class; rank correlations are means of all draws and cases.",
     )
     for name, (figure, _) in made.items():
         save(figure, folder / name)
@@ -252,6 +253,7 @@ def _belongs_to(run: Classification, classifier: LoadedClassifier, plan: Explain
         "seeds": list(plan.lime.seeds),
         "superpixel_seed": plan.lime.superpixel_seed,
         "random_seed": plan.random_seed,
+        "random_heads": plan.heads,
     }
 
 

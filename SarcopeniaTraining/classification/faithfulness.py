@@ -3,7 +3,7 @@
 Petsiuk et al. 2018 (arXiv 1806.07421): pixels are taken away in the order of their attribution, or shown in
 that order, and the class's probability is followed. A map that names what counts loses the probability
 soon (small area under the deletion curve) and gains it soon (large area under the insertion curve). What is
-taken away is replaced by the blurred image, which has the same size and tone but no detail.
+taken away becomes black, as the air around the body is.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ STEPS = 20
 RANDOM_MAPS = 5
 RANDOM_CELLS = 7
 """Cells of a random map: as smooth as a Grad-CAM of 224 pixels, so that no map wins by smoothness alone."""
-_BLUR_SHARE = 0.05
-"""Standard deviation of the blur over the image's side."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +92,8 @@ def curves(
     rank[order] = np.arange(order.size)
     ends = np.round(np.linspace(0, order.size, steps + 1)).astype(int)
     first = rank.reshape(rgb.shape[:2])[None, :, :, None] < ends[:, None, None, None]
-    blurred = blurred_image(rgb)
-    deleted = np.where(first, blurred, rgb)
-    inserted = np.where(first, rgb, blurred)
+    deleted = np.where(first, np.uint8(0), rgb)
+    inserted = np.where(first, rgb, np.uint8(0))
     sarcopenic = probability(np.concatenate([deleted, inserted]))
     said = sarcopenic if of_class else 1 - sarcopenic
     return Curves(tuple(map(float, said[: steps + 1])), tuple(map(float, said[steps + 1 :])))
@@ -114,12 +111,3 @@ def random_map(side: int, seed: int, cells: int = RANDOM_CELLS) -> NDArray[np.fl
     """Random numbers on a coarse grid, interpolated as a Grad-CAM is, (side, side), 0…1."""
     drawn = np.random.default_rng(seed).random((cells, cells), np.float32)
     return upsampled(drawn, side)
-
-
-def blurred_image(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The image without its detail: a Gaussian of a twentieth of its side."""
-    from scipy.ndimage import gaussian_filter
-
-    sigma = _BLUR_SHARE * rgb.shape[0]
-    blurred = gaussian_filter(rgb.astype(np.float32), (sigma, sigma, 0), mode="nearest")
-    return np.round(blurred.clip(0, 255)).astype(np.uint8)

@@ -130,12 +130,20 @@ class LimeMap:
 
 
 def superpixels(rgb: NDArray[np.uint8], seed: int) -> NDArray[np.intp]:
-    """Superpixels by quickshift, with LIME's settings scaled to the image: (S, S), numbered from 0."""
+    """Superpixels by quickshift, with LIME's settings scaled to the image: (S, S), numbered from 0.
+
+    What is black from the image's border on, the air around the body, is one superpixel of its own: a
+    superpixel of body and air would carry what the body does into the air.
+    """
+    from scipy.ndimage import label
     from skimage import segmentation
 
     quickshift: Any = segmentation.quickshift
     kernel = max(1.0, _KERNEL_AT_224 * rgb.shape[0] / 224)
     found = quickshift(rgb, _COLOUR_WEIGHT, kernel_size=kernel, max_dist=_MAX_DISTANCE, rng=seed)
+    black, _ = label((rgb == 0).all(axis=2))
+    border = np.concatenate([black[0], black[-1], black[:, 0], black[:, -1]])
+    found[np.isin(black, np.unique(border[border > 0]))] = -1
     numbered: NDArray[np.intp] = np.unique(found, return_inverse=True)[1]
     return numbered.reshape(found.shape)
 
@@ -146,7 +154,7 @@ def lime_map(rgb: NDArray[np.uint8], probability: Probability, settings: LimeSet
     Parameters
     ----------
     rgb:
-        (S, S, 3). A hidden superpixel has its own mean colour.
+        (S, S, 3). A hidden superpixel has its own mean colour; one that is of one colour has no weight.
 
     Raises
     ------
@@ -184,7 +192,8 @@ def _weights(
         )
     weights = np.zeros(int(pieces.max()) + 1)
     for piece, weight in explained.local_exp[1]:
-        weights[int(piece)] = weight
+        if np.ptp(rgb[pieces == piece], axis=0).any():  # else hiding it changes no pixel: its weight is noise
+            weights[int(piece)] = weight
     return weights, float(explained.score)
 
 

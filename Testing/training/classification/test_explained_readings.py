@@ -14,6 +14,7 @@ from SarcopeniaTraining.classification.explained_readings import (
     Reading,
     State,
     by_state,
+    count_of,
     quick_probability,
     read_all,
     superpixels_of,
@@ -22,7 +23,7 @@ from SarcopeniaTraining.classification.faithfulness import RANDOM_MAPS, STEPS
 from SarcopeniaTraining.classification.lime_maps import LimeSettings
 from Testing.training.classification.tiny_classifier import LAYER, sections, tiny_classifier
 
-PLAN = ExplainPlan(LAYER, LimeSettings(20, (1, 2)), random_seed=5)
+PLAN = ExplainPlan(LAYER, LimeSettings(20, (1, 2)), random_seed=5, heads=2)
 IMAGES = Images(("A", "B"), sections(2))
 HEAD = {"of": "these tests"}
 
@@ -37,8 +38,9 @@ def undisturbed(tmp_path_factory):
 
 def test_every_image_is_read_in_every_state(undisturbed):
     _, readings, told = undisturbed
-    assert [(each.state, each.case) for each in readings] == [(s, c) for s in State for c in "AB"]
-    assert told == 6
+    drawn = [(State.TRAINED, 0), (State.RANDOM_HEAD, 0), (State.RANDOM_HEAD, 1), (State.RANDOM, 0)]
+    assert [(each.state, each.draw, each.case) for each in readings] == [(*d, c) for d in drawn for c in "AB"]
+    assert told == count_of(PLAN, 2) == 8
     trained = by_state(readings, State.TRAINED)
     assert set(trained) == {"A", "B"}
     assert trained["A"].cells.shape == (2, 5, 5)
@@ -55,7 +57,7 @@ def test_a_random_head_is_read_with_one_seed_and_the_states_differ(undisturbed):
     assert head.weights.shape[0] == 1
     assert not head.curves
     said = {each.probability for each in readings if each.case == "A"}
-    assert len(said) == 3
+    assert len(said) == 4
 
 
 def test_the_curves_start_and_end_where_they_must(undisturbed):
@@ -80,7 +82,7 @@ def test_attribution_of_either_method_and_class(undisturbed):
         assert not np.array_equal(for_called, one.attribution(method, pieces, 1 - one.called))
 
 
-@pytest.mark.parametrize("stopped_after", [1, 3, 5])
+@pytest.mark.parametrize("stopped_after", [1, 4, 7])
 def test_a_stopped_run_goes_on_and_ends_the_same(undisturbed, tmp_path, stopped_after):
     folder, readings, _ = undisturbed
     left = [stopped_after]

@@ -63,9 +63,26 @@ def test_superpixels_are_numbered_from_0_and_follow_from_the_seed():
     np.testing.assert_array_equal(first, again)
     assert set(np.unique(first)) == set(range(first.max() + 1))
     assert first.max() >= 4
-    bright = first[rgb[:, :, 0] == 210]
+    bright = first[rgb[:, :, 0] > 180]
     dark = first[rgb[:, :, 0] == 0]
     assert not set(bright) & set(dark)
+
+
+def test_air_around_the_body_is_one_superpixel_that_no_pixel_of_the_body_shares():
+    rgb = sections(1, 48)[0]
+    rgb[20:24, 10:14] = 0  # gas inside the body is not that air
+    pieces = superpixels(rgb, 1)
+    air = (rgb == 0).all(axis=2)
+    air[20:24, 10:14] = False
+    assert np.unique(pieces[air]).size == 1
+    assert not set(pieces[air]) & set(pieces[~air])
+
+
+def test_a_superpixel_of_one_colour_has_no_weight(chequered):
+    chequered[4:, :4] = 77  # the third quadrant: hiding it changes no pixel, whatever is said of it
+    made = lime_map(chequered, known, LimeSettings(60, (1,)))
+    assert made.weights[0, 2] == 0
+    assert abs(made.weights[0, 1]) > 0.1
 
 
 def test_a_plain_image_is_refused(monkeypatch):

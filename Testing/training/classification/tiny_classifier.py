@@ -42,5 +42,6 @@ def sections(count: int, side: int = SIDE) -> np.ndarray[Any, Any]:
         grey = np.where((row / 0.34) ** 2 + (column / (0.4 + 0.01 * number)) ** 2 < 1, 90, 0)
         at = -0.25 + 0.4 * number / max(count - 1, 1)
         grey = np.where((row - 0.05) ** 2 + (column - at) ** 2 < 0.015, 210, grey)
-        made.append(np.repeat(grey[:, :, None], 3, axis=2))
+        grain = np.random.default_rng(number).integers(-25, 26, grey.shape)
+        made.append(np.repeat(np.where(grey > 0, grey + grain, 0)[:, :, None], 3, axis=2))
     return np.array(made, np.uint8)
