@@ -39,7 +39,7 @@ TABLE_2_NOTES = (
 _MEASURES = ("accuracy", "precision", "recall", "specificity", "f1", "balanced_accuracy")
 _COUNTS = ("tp", "fp", "fn", "tn")
 _MOVED = ("threshold", *_COUNTS, *_MEASURES)
-_CHOSEN = ("scheme", "set", *_COUNTS, "accuracy", "precision", "f1")
+_CHOSEN = ("scheme", "set", "auc", *_COUNTS, "accuracy", "precision", "f1")
 _PRINTED_NAMES = ("scheme", "accuracy", "precision", "f1", *_COUNTS)
 
 
@@ -112,6 +112,7 @@ def _chosen_block() -> Block:
         (
             Shown("scheme", word("test_chosen_scheme")),
             Shown("set", word("test_chosen_set")),
+            Shown("AUC", number("test_chosen_auc", 2)),
             Shown("accuracy", number("test_chosen_accuracy", 2)),
             Shown("precision", number("test_chosen_precision", 2)),
             Shown("F1", number("test_chosen_f1", 2)),
@@ -179,9 +180,13 @@ def _all_sets(one: Combination) -> dict[str, Value]:
 
 
 def _on_test(one: ChosenRun) -> dict[str, Value]:
-    numbers = _numbers(one.on_test.calls, "test_chosen_")
-    record = one.on_test.record
-    return {"test_chosen_scheme": record.scheme, "test_chosen_set": record.set, **numbers}
+    record, area = one.on_test.record, one.on_test.test_auc
+    return {
+        "test_chosen_scheme": record.scheme,
+        "test_chosen_set": record.set,
+        "test_chosen_auc": None if area is None else area.value,
+        **_numbers(one.on_test.calls, "test_chosen_"),
+    }
 
 
 def _printed(one: PrintedTest) -> dict[str, Value]:

@@ -81,7 +81,7 @@ def test_choosing_on_test_has_a_block_that_says_so(table, rows):
     ]
     own = rows["ResNet50", BEST]
     assert (own["test_chosen_scheme"], own["test_chosen_set"]) == ("freezeall", "1")
-    assert numbers(own, "test_chosen_accuracy", "test_chosen_f1") == [1, 1]
+    assert numbers(own, "test_chosen_auc", "test_chosen_accuracy", "test_chosen_f1") == [1, 1, 1]
     assert rows["ResNet50", ALL_SETS]["test_chosen_accuracy"] == ""
 
 
