@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 from SarcopeniaAssessLib.errors import InputError, ModelError, OutputError
 from SarcopeniaAssessLib.output_lock import FolderLock
 from SarcopeniaTraining.classification.architectures import architecture, require_keras
-from SarcopeniaTraining.classification.classifier_run import RunRecord, journal_path, read_records
+from SarcopeniaTraining.classification.classifier_run import (
+    RunRecord,
+    journal_path,
+    read_records,
+    record_from,
+)
 from SarcopeniaTraining.classification.experiment_task import NetworkTask, do_task
 from SarcopeniaTraining.classification.kept_weights import clear_candidates
 from SarcopeniaTraining.classification.run_claim import claim
@@ -258,12 +263,9 @@ def _task(plan: ClassificationPlan, identity: str, network: str, schemes: tuple[
 
 
 def _left(plan: ClassificationPlan, task: NetworkTask) -> bool:
-    for scheme in task.schemes:
-        task.journal(scheme)  # refuses one of something else before anything is trained
-        done = {record.set for record in read_records(journal_path(plan.out, task.network, scheme))}
-        if not set(plan.preset.sets) <= done:
-            return True
-    return False
+    """Whether a run of the task is missing; refuses journals of something else before anything is trained."""
+    done = [{record.set for record in task.journal(scheme).read(record_from)} for scheme in task.schemes]
+    return not all(set(plan.preset.sets) <= each for each in done)
 
 
 class _Watch:
