@@ -23,7 +23,7 @@ LONGEST_BYTES = 200
 _EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".dicom", ".ima", ".img", ".hdr")
 _UID = re.compile(r"(?<!\d)[0-2](?:\.\d+){4,}(?!\d)")
 _UNSAFE = re.compile(r"[^\w.-]+")
-_RESERVED = {"con", "prn", "aux", "nul", "assessments.csv"}
+_RESERVED = {"con", "prn", "aux", "nul", "assessments.csv", "failures.csv"}
 _RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)}
 
 

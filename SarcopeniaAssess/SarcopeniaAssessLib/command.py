@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import click
+
 from SarcopeniaAssessLib.batch import Outcome, Request, Task, outcomes, quiet_libraries
-from SarcopeniaAssessLib.console import Console
+from SarcopeniaAssessLib.case_names import case_name, safe_name, unique_names
+from SarcopeniaAssessLib.console import Console, complain
 from SarcopeniaAssessLib.errors import SarcopeniaError
 from SarcopeniaAssessLib.results import OutputFolder
+from SarcopeniaAssessLib.run_summary import TOLD_FROM, RunSummary
+from SarcopeniaAssessLib.study_list import entries_of, is_study_list, read_studies
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-def run(tasks: Sequence[Task], request: Request, console: Console, jobs: int = 1) -> int:
+def tasks_of(inputs: Sequence[str], case: str | None, *, each: bool = False) -> list[Task]:
+    """The inputs of a command by the case that each becomes.
+
+    Parameters
+    ----------
+    inputs:
+        CTs, lists of studies (`study_list`), or with `each` folders whose entries are CTs.
+    case:
+        What a single input is called; `None`: after its file or folder.
+
+    Raises
+    ------
+    UsageError
+        One name for several inputs.
+    InputError
+        A list or folder that cannot be read.
+    """
+    tasks: list[Task] = []
+    for path in inputs:
+        if is_study_list(path):
+            listed = read_studies(path)
+            tasks += [Task(s.case, str(s.ct), facts=s.facts, l3=s.l3, series=s.series) for s in listed]
+        else:
+            tasks += [Task(case_name(entry), entry) for entry in (entries_of(path) if each else [path])]
+    if case is None:
+        names = unique_names(task.case for task in tasks)
+    elif len(tasks) == 1:
+        names = [safe_name(case)]
+    else:
+        raise click.UsageError("--case names one CT, not several")
+    return [replace(task, case=name) for task, name in zip(tasks, names, strict=True)]
+
+
+def run(
+    tasks: Sequence[Task], request: Request, console: Console, jobs: int = 1, cluster: str | None = None
+) -> int:
     """Assess every input, let results appear in the output folder, print a line for each.
+
+    Parameters
+    ----------
+    jobs, cluster:
+        Processes of this machine; instead of them the address of a Ray cluster.
 
     Returns
     -------
@@ -26,16 +71,34 @@ def run(tasks: Sequence[Task], request: Request, console: Console, jobs: int = 1
     opened: AbstractContextManager[OutputFolder | None] = nullcontext()
     if request.out is not None:
         opened = OutputFolder(request.out, request.existing)
+    summary = RunSummary()
     try:
         with quiet_libraries(), opened as folder, console:
-            for _, found in outcomes(tasks, request, jobs):
+            for _, found in _outcomes(tasks, request, jobs, cluster):
                 for outcome in found:
-                    console.show(_published(outcome, folder))
+                    done = _published(outcome, folder)
+                    summary.count(done)
+                    console.show(done)
                 console.advance()
-    except SarcopeniaError as error:  # the folder's own: it concerns every case alike
-        for task in tasks:
-            console.show(Outcome.failed(task.case, error))
+            if folder is not None and len(tasks) >= TOLD_FROM:
+                folder.keep_failures(summary)
+    except SarcopeniaError as error:  # the folder's or the cluster's own: it concerns every case alike
+        console.show_all([Outcome.failed(task.case, error) for task in tasks])
+        return console.exit_status
+    if len(tasks) >= TOLD_FROM:
+        for line in summary.lines():
+            complain(line)
     return console.exit_status
+
+
+def _outcomes(
+    tasks: Sequence[Task], request: Request, jobs: int, cluster: str | None
+) -> Iterator[tuple[Task, list[Outcome]]]:
+    if cluster is None:
+        return outcomes(tasks, request, jobs)
+    from SarcopeniaAssessLib.cluster import outcomes_on_cluster
+
+    return outcomes_on_cluster(tasks, request, cluster)
 
 
 def _published(outcome: Outcome, folder: OutputFolder | None) -> Outcome:

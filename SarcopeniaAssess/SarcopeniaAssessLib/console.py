@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "sarcopenia"
 _PLAIN_EVERY_S = 5.0
+_ALIKE = 5
 
 
 def use_utf8() -> None:
@@ -69,6 +71,14 @@ class Console:
         for warning in outcome.warnings:
             complain(f"{outcome.case}: warning: {warning}")
         print(self._result(outcome.record), flush=True)  # noqa: T201
+
+    def show_all(self, outcomes: Sequence[Outcome]) -> None:
+        """Print what befell every case alike: a line for each, of many the first and how many more."""
+        for outcome in outcomes[:_ALIKE]:
+            self.show(outcome)
+        if len(outcomes) > _ALIKE:
+            self.failed += len(outcomes) - _ALIKE
+            complain(f"and so {len(outcomes) - _ALIKE} more")
 
     def advance(self) -> None:
         """One input is finished."""

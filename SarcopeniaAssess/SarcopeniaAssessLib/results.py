@@ -7,12 +7,10 @@ killed one left, and is removed; a folder that was being replaced is put back.
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
-import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,15 +20,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from SarcopeniaAssessLib.case_names import require_short
+from SarcopeniaAssessLib.case_table import RECORD, CaseTable
 from SarcopeniaAssessLib.errors import OutputError, RecordError
 from SarcopeniaAssessLib.output_lock import FolderLock
 from SarcopeniaAssessLib.record import read_record
+from SarcopeniaAssessLib.run_summary import FAILURES, RunSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RECORD, MASK, OVERLAY, REPORT = "assessment.json", "muscle.nii.gz", "overlay.png", "report.pdf"
-TABLE = "assessments.csv"
+MASK, OVERLAY, REPORT = "muscle.nii.gz", "overlay.png", "report.pdf"
 _PART, _OLD = "sarcopenia-part", "sarcopenia-old"
 _LEFT_BEHIND = re.compile(rf"\.(?P<case>.+)\.({_PART}-\d+|(?P<old>{_OLD}))")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -65,7 +64,7 @@ class OutputFolder:
         self.existing = existing
         self._lock: FolderLock | None = None
         self._is_new = False
-        self._rows: dict[str, dict[str, Any]] = {}
+        self._table: CaseTable | None = None
         self._published: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -77,8 +76,7 @@ class OutputFolder:
             with _as_output_error():
                 self._require_writable()
                 self._clean()
-                self._rows = dict(self._rows_on_disk())
-                self._renew_table()
+                self._table = CaseTable(self.folder, self._part)
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -90,6 +88,8 @@ class OutputFolder:
         if self._lock is not None:
             with suppress(OSError):  # the next run tries again
                 self._clean()
+                if self._table is not None:
+                    self._table.renew()
         if self._is_new and self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
         if self._lock is not None:
@@ -99,7 +99,7 @@ class OutputFolder:
     @property
     def cases(self) -> tuple[str, ...]:
         """Cases that are there, sorted."""
-        return tuple(sorted(self._rows))
+        return () if self._table is None else self._table.cases
 
     def earlier(self, case: str) -> dict[str, Any] | None:
         """The record of a case that is there and may be kept; `None` if it is to be made.
@@ -154,7 +154,7 @@ class OutputFolder:
             The disk is full or refuses; nothing is left of the case then.
         """
         require_short(case)
-        part = self.folder / f".{case}.{_PART}-{os.getpid()}"
+        part = self._part(case)
         try:
             with _as_output_error():
                 part.mkdir()
@@ -176,38 +176,46 @@ class OutputFolder:
             The disk is full or refuses, or another input of this run has the name already; the case has
             not appeared then.
         """
-        from SarcopeniaAssessLib.report import csv_row
-
         case = record["case"]
         if case in self._published:
             shutil.rmtree(part, ignore_errors=True)
             raise OutputError(
                 "Another input of this run has the same name and was written", "assess this one with --case"
             )
-        rows = {**self._rows, case: csv_row(record)}
+        if self._table is None:
+            raise RuntimeError("the folder is not open")
         old = self.folder / f".{case}.{_OLD}"
-        table = self.folder / f".{TABLE}.{_PART}-{os.getpid()}"
         try:
-            with _as_output_error():
-                # The table is written before the case appears: a full disk stops both.
-                _write_synced(table, _csv_text(rows))
+            with _as_output_error(), self._table.adding(record):
                 if os.path.lexists(self.folder / case):
                     os.rename(self.folder / case, old)
                 os.rename(part, self.folder / case)
-                os.replace(table, self.folder / TABLE)
                 _sync(self.folder)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
-            table.unlink(missing_ok=True)
             if old.exists() and not (self.folder / case).exists():
                 os.rename(old, self.folder / case)
             raise
         shutil.rmtree(old, ignore_errors=True)
-        self._rows = rows
         self._published.add(case)
 
+    def keep_failures(self, summary: RunSummary) -> None:
+        """Name the cases of a run that have no record in `failures.csv`.
+
+        Raises
+        ------
+        OutputError
+            The disk is full or refuses; every case that has a record stands all the same.
+        """
+        with _as_output_error():
+            summary.keep_failures(self.folder, self._part(FAILURES))
+
+    def _part(self, name: str) -> Path:
+        """A hidden name that no other process has, on this machine or on another that shares the folder."""
+        return self.folder / f".{name}.{_PART}-{secrets.randbits(48)}"
+
     def _require_writable(self) -> None:
-        probe = self.folder / f".probe.{_PART}-{os.getpid()}"
+        probe = self._part("probe")
         probe.mkdir()
         probe.rmdir()
 
@@ -223,24 +231,6 @@ class OutputFolder:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
-
-    def _renew_table(self) -> None:
-        """Bring the table up to date where a run was killed or a folder was moved by hand."""
-        table = self.folder / TABLE
-        content = _csv_text(self._rows)
-        if self._rows and not (table.is_file() and table.read_bytes() == content):
-            part = self.folder / f".{TABLE}.{_PART}-{os.getpid()}"
-            _write_synced(part, content)
-            os.replace(part, table)
-
-    def _rows_on_disk(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        from SarcopeniaAssessLib.report import csv_row
-
-        for path in self.folder.glob(f"[!.]*/{RECORD}"):
-            try:
-                yield path.parent.name, csv_row(json.loads(path.read_text(encoding="utf-8")))
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # not ours, or damaged: neither row nor reason to stop
 
 
 def asked_for(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -278,24 +268,6 @@ def require_same(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
             f"{'s' if len(differing) == 1 else ''} from what is asked for now",
             "give --overwrite to replace it, or another --case or --out",
         )
-
-
-def _csv_text(rows: Mapping[str, Mapping[str, Any]]) -> bytes:
-    from itertools import chain
-
-    names = list(dict.fromkeys(chain.from_iterable(rows.values())))
-    text = io.StringIO()
-    table = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows[case] for case in sorted(rows))
-    return text.getvalue().encode()
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync(path: Path) -> None:

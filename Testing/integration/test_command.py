@@ -112,7 +112,7 @@ def test_the_output_folder(run, files, tmp_path):
     out = tmp_path / "results"
     status, said, _ = run(files / "good.nii.gz", "--out", out, "--height", 1.75)
     assert (status, said) == (0, LINE)
-    expected = ["assessment.json", "muscle.nii.gz", "overlay.png", "report.pdf"]
+    expected = ["SHA256SUMS", "assessment.json", "muscle.nii.gz", "overlay.png", "report.pdf"]
     assert tree(out) == ["assessments.csv", "good", *(f"good/{name}" for name in expected)]
     record = read_record(out / "good" / "assessment.json")
     assert record["muscle"]["smi_cm2_m2"] == pytest.approx(MUSCLE_CM2 / 1.75**2)
@@ -164,10 +164,36 @@ def test_measure_counts_by_hand(run, files, tmp_path):
     assert (tmp_path / "out" / "mine" / "report.pdf").is_file()
 
 
-def test_keep_identity_is_taken_and_says_that_it_has_nothing_to_keep_yet(run, files):
+def test_keep_identity_without_a_place_to_write_to_says_that_it_keeps_nothing(run, files, tmp_path):
     status, out, err = run(files / "good.nii.gz", "--keep-identity")
     assert (status, out) == (0, LINE)
     assert "no effect" in err
+    assert "no effect" not in run(files / "good.nii.gz", "--keep-identity", "--out", tmp_path / "out")[2]
+
+
+@pytest.mark.parametrize("options", [(), ("--keep-identity",)])
+def test_a_dicom_study_gets_segmentation_and_report_with_or_without_its_patient(run, tmp_path, options):
+    from pydicom import dcmread
+
+    write_dicom(tmp_path / "ct", *LPS, PatientSex="M")
+    assert run(tmp_path / "ct", "--out", tmp_path / "out", *options)[0] == 0
+    for name in ("muscle.seg.dcm", "report.sr.dcm"):
+        read = dcmread(tmp_path / "out" / "ct" / name)
+        assert str(read.PatientName) == ("Planted^Name" if options else "")
+        assert read.PatientSex == ("M" if options else "")
+    assert run(tmp_path / "out", verb="verify", level=None, sex=None)[0] == 0
+
+
+def test_a_mask_measured_on_a_dicom_ct_gets_them_too(run, tmp_path):
+    from pydicom import dcmread
+
+    write_dicom(tmp_path / "ct", *LPS)
+    path = write_nifti(tmp_path / "mine.nii.gz", *store(muscle(), affine(), (0, 1, 2), (True, True, False)))
+    out = tmp_path / "out"
+    assert run(path, "--ct", tmp_path / "ct", "--out", out, verb="measure")[0] == 0
+    (segment,) = dcmread(out / "mine" / "muscle.seg.dcm").SegmentSequence
+    assert segment.SegmentAlgorithmType == "MANUAL"
+    assert run(out, verb="verify", level=None, sex=None)[0] == 0
 
 
 def test_a_case_may_be_named(run, files):
@@ -553,7 +579,8 @@ def test_killed_in_mid_write(run, files, tmp_path, how, status):
         ["assess", "x", "--resume"],
         ["assess", "x", "y", "--case", "z"],
         ["assess", "x", "--case", "///"],
-        ["assess", "x", "--cluster", "auto"],
+        ["assess", "x", "--each"],
+        ["assess", "none.csv"],
         ["models"],
         ["models", "info", "none-such"],
         ["models", "verify", "none-such"],
@@ -652,6 +679,12 @@ def contents(path):
                     continue
 
 
+def without_uids(path, content):
+    """A file's text; of DICOM results without the UIDs that they must carry, of all without hashes."""
+    text = re.sub(r"\b[0-9a-f]{64}\b", "", content.decode("latin-1"))
+    return re.sub(r"1\.2\.826\.0\.1\.55501\.[123]|2\.25\.\d+", "", text) if path.suffix == ".dcm" else text
+
+
 def _ascii85(packed):
     import base64
 
@@ -666,9 +699,9 @@ def test_no_identity_in_any_output_log_or_file_name(run, tmp_path, name):
     status, out, err = run(tmp_path / "scans" / name, "--out", tmp_path / "out", "--json", "--debug")
     assert status == 0, err
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert len(written) == 5
+    assert len(written) == 8
     texts = [out, err, *(str(path.relative_to(tmp_path)) for path in written)]
-    texts += [content.decode("latin-1") for path in written for content in contents(path)]
+    texts += [without_uids(path, content) for path in written for content in contents(path)]
     for text in texts:
         assert not TOKENS.search(text)
         assert str(tmp_path) not in text

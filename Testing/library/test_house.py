@@ -29,6 +29,7 @@ TESTED_ELSEWHERE = {
     "dicom_attributes": ("test_dicom_series", "attributes are read where series are told apart"),
     "dicom_headers": ("test_dicom_series", "headers are read where series are told apart"),
     "field_of_view": ("test_quality", "its findings are quality's"),
+    "manifest_rows": ("test_manifest", "rows are told by the manifest that has them"),
     "local_worker": ("test_worker_client", "the same requests, without a process"),
     "model_file": ("test_models", "a file is opened by its model's name"),
     "patient": ("test_volume", "facts are part of what makes a volume valid"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from SarcopeniaAssessLib import results
+from SarcopeniaAssessLib import case_table, results
 from SarcopeniaAssessLib.errors import OutputError
 from SarcopeniaAssessLib.results import Existing, OutputFolder, asked_for, require_same
 from Testing.library.small_case import record
@@ -183,7 +183,7 @@ def test_a_case_that_was_staged_but_not_published_is_not_left(tmp_path):
 
 def test_a_table_that_cannot_be_written_keeps_the_case_back(tmp_path, monkeypatch):
     make(tmp_path, record(muscle={"sma_cm2": 120.0}))
-    real = results._write_synced
+    real = case_table.write_synced
 
     def full(path, content):
         real(path, content[:10])
@@ -191,7 +191,7 @@ def test_a_table_that_cannot_be_written_keeps_the_case_back(tmp_path, monkeypatc
 
     with OutputFolder(tmp_path, Existing.OVERWRITE) as folder:
         part, made = folder.stage("one", writer(record()))
-        monkeypatch.setattr(results, "_write_synced", full)
+        monkeypatch.setattr(case_table, "write_synced", full)
         with pytest.raises(OutputError, match="disk is full"):
             folder.publish(part, made)
     assert names(tmp_path) == ["assessments.csv", "one"]
