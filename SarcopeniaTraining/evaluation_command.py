@@ -54,7 +54,7 @@ class ModelScoring:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="OTHER_RUN",
-    help="Compare with another run on the same test patients; may be repeated.",
+    help="Compare with another run on the same test patients; of classifiers, a fine-tuning run.",
 )
 @click.option(
     "--all-checkpoints", is_flag=True, help="Show too what choosing the checkpoint on test would have given."
@@ -100,10 +100,18 @@ def evaluate(context: click.Context, /, run: str, as_json: bool, debug: bool, **
     figures in RUN/evaluation; every test patient is scored once, and a killed evaluation goes on. A
     model's name, a .safetensors file or the folder of a training on drawn slabs is scored on phantoms
     that no training drew, with --held-out on those of a family that no training knows, with --ct on
-    every slice of a CT that a mask covers.
+    every slice of a CT that a mask covers. A folder of classifier runs (`sarcopenia classify`) gives
+    Tables 1 and 2, scores and figures in RUN/evaluation; --beside a fine-tuning run compares both routes
+    patient by patient.
     """
+    from SarcopeniaTraining.classification.classifier_run import is_classification
     from SarcopeniaTraining.run_folder import is_fold_run
 
+    if is_classification(Path(run)):  # first: it has splits, too
+        from SarcopeniaTraining.classification.classification_evaluation import evaluate_in_context
+
+        evaluate_in_context(context)
+        return
     folds = is_fold_run(Path(run))
     default = click.core.ParameterSource.DEFAULT
     others = _ONLY_MODELS if folds else _ONLY_FOLDS
