@@ -218,7 +218,7 @@ def _two_sided(axis: Axes, weights: NDArray[np.float64]) -> Any:
     most = max(float(np.abs(weights).max()), 1e-12)
     strength = np.abs(weights) / most
     return axis.imshow(
-        weights / most, cmap=_TWO_SIDED, vmin=-1, vmax=1, alpha=0.15 + 0.6 * strength, interpolation="nearest"
+        weights / most, cmap=_TWO_SIDED, vmin=-1, vmax=1, alpha=0.75 * strength, interpolation="nearest"
     )
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from SarcopeniaAssessLib.errors import InputError
-from SarcopeniaTraining.classification.architectures import require_keras
+from SarcopeniaTraining.classification.architectures import ARCHITECTURES, require_keras
 from SarcopeniaTraining.classification.grad_cam import grad_cam_at, readable_layers, upsampled
+from Testing.training.classification.built_networks import built, noise, with_statistics
 from Testing.training.classification.tiny_classifier import LAYER, tiny_network
 
 
@@ -78,6 +79,18 @@ def test_any_layer_that_has_an_image_can_be_read_and_no_other():
         grad_cam_at(model, "third")
     with pytest.raises(InputError, match="the output of layer 'pooling' is no image"):
         grad_cam_at(model, "pooling")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_papers_networks_are_read_at_the_last_layer_before_pooling(name):
+    model, arch = with_statistics(built(name)), ARCHITECTURES[name]
+    assert readable_layers(model)[-1] == arch.last_convolution
+    images = noise(model, 1)
+    called = int(model(images, training=False).numpy()[0, 1] >= 0.5)
+    cam = grad_cam_at(model, arch.last_convolution)
+    (cells,) = cam.maps(images, (called,))
+    assert cells.shape == cam.cells
+    assert cells.max() > 0
 
 
 def test_a_network_without_the_softmax_is_refused():

@@ -8,6 +8,11 @@ import pytest
 from SarcopeniaAssessLib import segmentation
 from SarcopeniaAssessLib.volume import CtVolume
 from SarcopeniaTraining.classification.tissues import TISSUES, Tissue, TissueMap, tissue_map, tissues_of
+from SarcopeniaTraining.phantom.anatomy import Person, ring_coordinates
+from SarcopeniaTraining.phantom.back import paint_spine
+from SarcopeniaTraining.phantom.generate import Grid, phantom
+from SarcopeniaTraining.phantom.painting import Canvas
+from SarcopeniaTraining.phantom.patients import in_phase
 
 SHAPE, PIXEL_MM = (150, 80), (2.0, 3.0)  # 300 × 240 mm
 X, Y = np.meshgrid((np.arange(150) - 75) * 2.0, (np.arange(80) - 40) * 3.0, indexing="ij")
@@ -104,3 +109,27 @@ def test_on_the_grid_areas_stay_and_right_is_left(monkeypatch, side):
     assert near(60, 40) > 0.95
     assert near(-70, 30) > 0.8
     assert made.shares[TISSUES.index(Tissue.OUTSIDE), 0].min() > 0.999
+
+
+def drawn_vertebra(person, grid):
+    """Where a phantom's vertebra is painted, its canal included: on a canvas that holds nothing else."""
+    x, y, z = grid.coordinates()
+    canvas = Canvas.of_air(*person.warp(x, y, z), z, grid.pixel_mm)
+    canvas.hu[:] = -5000
+    paint_spine(person, canvas, person.on_spine(ring_coordinates(person, canvas.x, canvas.y, canvas.z)))
+    return canvas.hu[:, :, 0] > -2500
+
+
+def test_bone_is_the_vertebra_that_phantoms_draw():
+    """Docs: Dice 0.76 … 0.97; lowest where bowel or vessels with contrast touch the vertebra."""
+    dice = []
+    for number, seed in enumerate(range(7_100_000, 7_100_008)):
+        person = in_phase(Person.random(seed), ("arterial", None, "portal")[(number + 1) % 3])
+        grid = Grid.axial((420, 340, 1), (1.0, 1.0, 5.0))
+        made = phantom(person, grid)
+        hu = np.maximum(made.hu[:, :, 0].astype(np.float32), -1024)
+        bone = tissues_of(hu, made.muscle[:, :, 0] > 0, (1.0, 1.0)) == TISSUES.index(Tissue.BONE)
+        drawn_here = drawn_vertebra(person, grid)
+        dice.append(2 * (bone & drawn_here).sum() / (bone.sum() + drawn_here.sum()))
+    assert min(dice) > 0.74
+    assert np.median(dice) > 0.93
