@@ -29,6 +29,7 @@ from SarcopeniaTraining.reproduction_records import (
     files_below,
     read_json,
     read_record,
+    spent_s,
     write_record,
 )
 from SarcopeniaTraining.reproduction_steps import COHORT, FACTS, REPORT, Step, plain
@@ -126,7 +127,8 @@ class _Run:
             return
         if why:
             _clear(step, self._out, why)
-        record = StepRecord(inputs, self._code)
+        spent = 0.0 if why else spent_s(self._out, step.name)
+        record = StepRecord(inputs, self._code, seconds=spent)
         write_record(self._out, step.name, record)
         progress.begin(number, step.name, step.title)
         began = time.monotonic()
@@ -144,7 +146,9 @@ class _Run:
         if not outputs:
             raise StepFailedError(f"step {step.name} left nothing", "report this as a fault")
         write_record(
-            self._out, step.name, replace(record, outputs=outputs, seconds=round(seconds, 1), finished=True)
+            self._out,
+            step.name,
+            replace(record, outputs=outputs, seconds=round(record.seconds + seconds, 1), finished=True),
         )
         self._hashes.save()
         self._ran.append(step.name)

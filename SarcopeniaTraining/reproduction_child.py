@@ -17,10 +17,9 @@ from SarcopeniaAssessLib.console import PROGRAM
 from SarcopeniaAssessLib.errors import OutputError, SarcopeniaError
 from SarcopeniaAssessLib.output_lock import lock_file
 from SarcopeniaAssessLib.worker_process import end_with_parent
-from SarcopeniaTraining.reproduction_records import FOLDER
+from SarcopeniaTraining.reproduction_records import FOLDER, LOGS
 
 LOCK = ".running"
-LOGS = "logs"
 _AGAIN = "when that is put right, the same command goes on from there"
 _WAIT_S = 20.0
 

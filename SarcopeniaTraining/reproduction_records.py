@@ -16,6 +16,8 @@ from SarcopeniaTraining.journal import sources_sha256
 
 FOLDER = "steps"
 """Of records and hashes, in the reproduction's folder."""
+LOGS = "logs"
+"""Of what the steps said."""
 _HASHES = "hashes.json"
 _CHUNK = 1 << 20
 
@@ -33,7 +35,7 @@ class StepRecord:
     outputs:
         File, seen from the reproduction's folder → SHA-256; empty until it is finished.
     seconds:
-        That the last call took.
+        That it took, over all calls since its inputs last changed; of a killed one until its last word.
     """
 
     inputs: Mapping[str, str]
@@ -104,6 +106,16 @@ def write_record(out: Path, step: str, record: StepRecord) -> None:
         The folder is full or not writable.
     """
     write_whole(out / FOLDER / f"{step}.json", json_bytes(asdict(record)))
+
+
+def spent_s(out: Path, step: str) -> float:
+    """Seconds that a step which was begun and not finished has taken: until its last word in the log."""
+    record = read_record(out, step)
+    if record is None or record.finished:
+        return 0.0
+    begun, log = out / FOLDER / f"{step}.json", out / LOGS / f"{step}.log"
+    last = log.stat().st_mtime if log.is_file() else 0.0
+    return record.seconds + max(last - begun.stat().st_mtime, 0.0)
 
 
 def files_below(out: Path, patterns: Iterable[str], left_out: Sequence[str] = ()) -> list[Path]:

@@ -12,6 +12,7 @@ from SarcopeniaTraining.reproduction_records import (
     digest,
     files_below,
     read_record,
+    spent_s,
     write_record,
 )
 
@@ -76,6 +77,21 @@ def test_a_record_is_read_back_and_a_damaged_one_is_none(tmp_path):
     assert read_record(tmp_path, "report") is None
     (tmp_path / "steps" / "gather.json").write_text('{"inputs": {}, "later": 1}')
     assert read_record(tmp_path, "gather") is None
+
+
+def test_what_a_killed_call_took_counts_until_its_last_word(tmp_path):
+    """Begun at 1000 with 5 s of an earlier call, last heard at 1030: 35 s."""
+    assert spent_s(tmp_path, "finetune") == 0
+    write_record(tmp_path, "finetune", StepRecord({}, "code", seconds=5.0))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "finetune.log").write_text("epoch 3")
+    os.utime(tmp_path / "steps" / "finetune.json", (1000, 1000))
+    os.utime(tmp_path / "logs" / "finetune.log", (1030, 1030))
+    assert spent_s(tmp_path, "finetune") == 35
+    os.utime(tmp_path / "logs" / "finetune.log", (900, 900))  # of an earlier training
+    assert spent_s(tmp_path, "finetune") == 5
+    write_record(tmp_path, "finetune", StepRecord({}, "code", {"a": "b"}, 50.0, finished=True))
+    assert spent_s(tmp_path, "finetune") == 0
 
 
 def test_a_digest_does_not_depend_on_the_order_of_names():
