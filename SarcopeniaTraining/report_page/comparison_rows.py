@@ -13,9 +13,8 @@ from SarcopeniaTraining.report_page.circumstances import Circumstances
 from SarcopeniaTraining.report_page.expectation import (
     BY_NUMBER,
     MIXED_SIGNS,
-    NOT_RUN,
+    UNEXPECTED,
     Expectation,
-    Verdict,
     classification_expectation,
     segmentation_expectation,
 )
@@ -174,7 +173,7 @@ def table_2_rows(tables: Tables, told: Circumstances) -> tuple[ComparisonRow, ..
                 f"{printed.network}: TP/FP/FN/TN",
                 ours,
                 Measured(None, text=_confusion_text([getattr(printed.calls, name) for name in _CONFUSION])),
-                expectation if own is not None else Expectation(Verdict.NO, (NOT_RUN,)),
+                expectation if own is not None else UNEXPECTED,
                 subtracted=False,
             )
         )
@@ -309,7 +308,7 @@ def _interval(row: Mapping[str, str] | None, low: str, high: str) -> tuple[float
 
 def _expected(ours: Measured, expectation: Expectation) -> Expectation:
     """What is expected of a number; of one that is not there, that it is not there."""
-    return expectation if ours.value is not None else Expectation(Verdict.NO, (NOT_RUN,))
+    return expectation if ours.value is not None else UNEXPECTED
 
 
 def _mean(values: Sequence[float]) -> float | None:

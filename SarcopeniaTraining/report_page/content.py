@@ -105,7 +105,7 @@ def _missing(
     ]
     left_out = [step.title for step in told.steps if step.state == "not wanted"]
     if left_out:
-        sentences.append(f"Left out as asked (--only {told.only}): {', '.join(left_out)}.")
+        sentences.append(f"Left out as asked (--only {told.only}): {'; '.join(left_out)}.")
     unfinished = told.segmentation.summary.get("unfinished_folds") if told.segmentation else None
     if unfinished:
         sentences.append(f"Folds that are not finished: {', '.join(map(str, unfinished))}.")

@@ -30,6 +30,8 @@ class Verdict(StrEnum):
     """Something that decides the number is different; nearness would be chance."""
     NO_PAIR = "no pair"
     """The printed number has no counterpart: it contradicts itself, or counts something else."""
+    MISSING = "not run"
+    """There is no number of ours."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +134,15 @@ class Expectation:
         return Expectation(Verdict.NO_PAIR, (reason, *self.reasons))
 
 
+UNEXPECTED = Expectation(Verdict.MISSING, (NOT_RUN,))
+"""Of a number that this run has not."""
+
+
 def segmentation_expectation(told: Circumstances) -> Expectation:
     """For Dice, areas and statuses."""
     run = told.segmentation
     if run is None:
-        return Expectation(Verdict.NO, (NOT_RUN,))
+        return UNEXPECTED
     return _judged(told, list(_segmentation_reasons(run)))
 
 
@@ -144,7 +150,7 @@ def classification_expectation(told: Circumstances, network: str, scheme: str) -
     """For AUC, accuracy, precision and F1 of one network and scheme; empty names stand for all."""
     run = told.classification
     if run is None:
-        return Expectation(Verdict.NO, (NOT_RUN,))
+        return UNEXPECTED
     return _judged(told, list(_classification_reasons(run, network, scheme)))
 
 

@@ -27,6 +27,7 @@ _VERDICT_WORDS = {
     Verdict.OPEN: "nothing that is known speaks against it, but not all is known",
     Verdict.NO: "something that decides the number is different; nearness would be chance",
     Verdict.NO_PAIR: "the printed number has no counterpart, so that a difference says nothing",
+    Verdict.MISSING: "this run has no such number",
 }
 
 

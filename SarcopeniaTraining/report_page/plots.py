@@ -37,8 +37,8 @@ class Axis:
 
 
 def axis_of(values: Sequence[float], greatest: float = math.inf) -> Axis:
-    """An axis of round numbers that holds all values up to the greatest that can be."""
-    low, high = min(values), min(max(values), greatest)
+    """An axis of round numbers that holds all values from nought up to the greatest that can be."""
+    low, high = max(min(values), 0.0), min(max(values), greatest)
     step = next((s for s in _STEPS if (high - low) / s <= _TICKS), _STEPS[-1])
     first, last = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     return Axis(round(first, 6), round(last if last > first else first + step, 6), step)

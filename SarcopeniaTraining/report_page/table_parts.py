@@ -47,13 +47,14 @@ class Grid:
 
 def shown_table(table: ShownTable) -> Html:
     """A table as it was written, with its notes below it."""
-    grids = joined(*map(laid_out, _grids(table)))
+    grids = list(_grids(table))
+    made = joined(*map(laid_out, grids))
     notes = [element("li", note) for note in table.notes]
     below = element("ol", *notes, class_="notes", aria_label=f"Notes to: {table.title}") if notes else None
-    if len(table.rows) <= LONG_ROWS:
-        return joined(grids, below)
+    if sum(len(grid.rows) for grid in grids) <= LONG_ROWS:
+        return joined(made, below)
     summary = f"{table.title} ({len(table.rows)} rows; tables/{table.name}.csv holds them all)"
-    return element("details", element("summary", summary), grids, below)
+    return element("details", element("summary", summary), made, below)
 
 
 def _grids(table: ShownTable) -> Iterator[Grid]:
@@ -77,10 +78,10 @@ def _grids(table: ShownTable) -> Iterator[Grid]:
 
 
 def _picked(
-    rows: Sequence[tuple[str, ...]], picked: Sequence[int], own: Iterable[int]
+    rows: Sequence[tuple[str, ...]], picked: Sequence[int], own: Sequence[int]
 ) -> tuple[tuple[str, ...], ...]:
-    """Some columns of the rows; a row of which the source says nothing is left out."""
-    told = [row for row in rows if any(row[n] not in (NOT_KNOWN, "") for n in own)]
+    """Some columns of the rows; a row of which the source says nothing but its name is left out."""
+    told = [row for row in rows if any(row[n] not in (NOT_KNOWN, "") for n in own[1:] or own)]
     return tuple(tuple(row[n] for n in picked) for row in told)
 
 
@@ -91,11 +92,7 @@ def _named(row: tuple[str, ...], table: ShownTable) -> tuple[str, ...]:
 
 def comparison(rows: Sequence[ComparisonRow], name: str, caption: str) -> Html:
     """Ours, theirs, difference, whether they could agree, and why not; what holds for all is said once."""
-    shared = [
-        reason
-        for reason in rows[0].expectation.reasons
-        if all(reason in row.expectation.reasons for row in rows)
-    ]
+    shared = _shared(rows)
     cells = [
         (
             row.quantity,
@@ -117,9 +114,18 @@ def comparison(rows: Sequence[ComparisonRow], name: str, caption: str) -> Html:
     return joined(above, laid_out(Grid(name, caption, headings, cells, kind="comparison")))
 
 
+def _shared(rows: Sequence[ComparisonRow]) -> list[Reason]:
+    """Reasons of every number that this run has."""
+    known = [row.expectation for row in rows if row.expectation.verdict is not Verdict.MISSING]
+    if len(known) < 2:
+        return []
+    return [reason for reason in known[0].reasons if all(reason in each.reasons for each in known)]
+
+
 def _why(reasons: Sequence[Reason], shared: Sequence[Reason]) -> str:
     own = [reason.short for reason in reasons if reason not in shared]
-    return ", ".join([*own, *([AS_ALL] if shared else [])]) or NOT_KNOWN
+    as_all = [AS_ALL] if shared and len(own) < len(reasons) else []
+    return ", ".join([*own, *as_all]) or NOT_KNOWN
 
 
 def verdict(found: Verdict) -> Html:

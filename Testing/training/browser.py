@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -29,12 +31,14 @@ def browser(width: int = 1400, height: int = 1000) -> Iterator[Any]:
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(driver_program))
-    try:
-        resize(driver, width, height)
-        yield driver
-    finally:
-        driver.quit()
+    with TemporaryDirectory(ignore_cleanup_errors=True) as place:  # what Chromium leaves behind goes with it
+        service = webdriver.ChromeService(driver_program, env={**os.environ, "TMPDIR": place})
+        driver = webdriver.Chrome(options, service)
+        try:
+            resize(driver, width, height)
+            yield driver
+        finally:
+            driver.quit()
 
 
 def resize(driver: Any, width: int, height: int = 1000, *, dark: bool = False) -> None:

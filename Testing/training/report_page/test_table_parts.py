@@ -3,7 +3,13 @@
 import pytest
 
 from SarcopeniaTraining.report_page.comparison_rows import ComparisonRow, Measured
-from SarcopeniaTraining.report_page.expectation import PHANTOMS, RANDOM_START, Expectation, Verdict
+from SarcopeniaTraining.report_page.expectation import (
+    PHANTOMS,
+    RANDOM_START,
+    UNEXPECTED,
+    Expectation,
+    Verdict,
+)
 from SarcopeniaTraining.report_page.shown_table import Group, ShownTable
 from SarcopeniaTraining.report_page.table_parts import Grid, comparison, laid_out, shown_table
 from Testing.training.report_page.read_html import read
@@ -60,6 +66,12 @@ def test_a_very_wide_table_is_parted_by_source_with_its_keys():
     assert page.texts("th", scope="row") == ["a0", "b0", "c0", "a0", "b0"]
 
 
+def test_a_row_of_which_a_source_says_nothing_is_left_out_of_its_part():
+    rows = (tuple("a" * 22), (*"b" * 13, "2", *["–"] * 8))
+    page = read(shown_table(table(22, rows, "table4", (Group("ours", 13), Group("theirs", 9)))))
+    assert page.texts("th", scope="row") == ["a", "b", "a"]
+
+
 def test_a_long_table_is_folded_and_says_where_it_lies():
     page = read(shown_table(table(rows=tuple((str(n), "a", "b") for n in range(61)))))
     assert page.texts("summary") == ["Title (61 rows; tables/t.csv holds them all)"]
@@ -85,6 +97,15 @@ def test_reasons_of_all_rows_are_said_once():
     page = read(comparison(rows, "c", "Caption"))
     assert page.texts("p") == ["For all numbers of this table: phantoms."]
     assert page.texts("td")[4::5] == ["as all here", "random start, as all here"]
+
+
+def test_what_was_not_run_has_no_share_in_them():
+    reasons = Expectation(Verdict.NO, (PHANTOMS,))
+    rows = [ComparisonRow(name, Measured(0.5), Measured(0.7), reasons) for name in "ab"]
+    rows.append(ComparisonRow("c", Measured(None), Measured(0.7), UNEXPECTED))
+    page = read(comparison(rows, "c", "Caption"))
+    assert page.texts("p") == ["For all numbers of this table: phantoms."]
+    assert page.texts("td")[-2:] == ["not run", "not part of this run"]
 
 
 def test_no_reason_at_all():
