@@ -91,24 +91,31 @@ def cli() -> None:
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Inputs at a time.", show_default=True
 )
-@click.option("--cluster", metavar="auto|ADDRESS", help="Not yet there; use --jobs.")
-@click.option("--keep-identity", is_flag=True, help="Not yet of use: no DICOM results are written so far.")
+@click.option(
+    "--each",
+    is_flag=True,
+    help="CT is a folder of studies: each of its entries is a case.",
+)
+@click.option(
+    "--cluster",
+    metavar="auto|ADDRESS",
+    help="On a Ray cluster that shares CTs and DIR, instead of --jobs.",
+)
+@click.option(
+    "--keep-identity", is_flag=True, help="Let SEG and SR say who the patient is, as the CT's header does."
+)
 @_with(_OUTPUT)
-def assess(
-    inputs: tuple[str, ...], jobs: int, cluster: str | None, keep_identity: bool, **options: Any
-) -> int:
-    """Assess CTs: NIfTI, NRRD or MetaImage files, DICOM files or folders."""
-    if keep_identity:
-        click.echo(f"{PROGRAM}: --keep-identity has no effect: no DICOM results are written so far", err=True)
-    if cluster is not None:
-        raise click.UsageError("--cluster comes with a later version; use --jobs N on one computer")
-    if options["case"] is not None and len(inputs) > 1:
-        raise click.UsageError("--case names one CT, not several")
-    from SarcopeniaAssessLib.batch import Task
-    from SarcopeniaAssessLib.case_names import case_name, safe_name, unique_names
+def assess(inputs: tuple[str, ...], jobs: int, cluster: str | None, **options: Any) -> int:
+    """Assess CTs: NIfTI, NRRD or MetaImage files, DICOM files or folders.
 
-    names = [safe_name(options["case"])] if options["case"] else unique_names(map(case_name, inputs))
-    return _run([Task(case, path) for case, path in zip(names, inputs, strict=True)], options, jobs)
+    A .csv or .json file lists studies, a row each, with what is known of the patient (docs/many.md).
+    """
+    if options["keep_identity"] and options["out"] is None:
+        complain("--keep-identity has no effect: nothing is written; give --out DIR")
+    from SarcopeniaAssessLib.command import tasks_of
+
+    tasks = tasks_of(inputs, options["case"], each=options.pop("each"))
+    return _run(tasks, options, jobs, cluster)
 
 
 @cli.command()
@@ -236,23 +243,18 @@ def models_download(name: str) -> None:
 @cli.command()
 @click.argument("path", metavar="PATH", type=click.Path())
 def verify(path: str) -> int:
-    """Look whether an audit log is whole: no line changed, missing, moved or cut off."""
+    """Work a result folder, an output folder or an audit log out again, and tell what contradicts."""
     from pathlib import Path
 
-    from SarcopeniaAssessLib.audit import read_audit, verify_audit
-    from SarcopeniaAssessLib.errors import Severity
+    from SarcopeniaAssessLib.verification import verify_path
 
-    log = Path(path).expanduser()
-    if log.is_dir():
-        raise click.UsageError("folders cannot be verified yet; give an audit log, audit.jsonl")
-    findings = verify_audit(log)
-    for finding in findings:
-        complain(f"{log.name}: {finding.message}")
-    broken = any(finding.severity is Severity.ERROR for finding in findings)
-    if not broken:
-        lines = read_audit(log)
-        click.echo(f"{log.name}  {len(lines)} line{'' if len(lines) == 1 else 's'}, the chain is whole")
-    return int(broken)
+    found = verify_path(Path(path).expanduser())
+    for each in found:
+        for finding in each.findings:
+            complain(f"{each.name}: {finding.message}")
+        if each.said:
+            click.echo(each.said)
+    return int(not all(each.is_whole for each in found))
 
 
 @cli.command()
@@ -280,7 +282,7 @@ def worker(folder: str | None, idle: float | None) -> int:
     return serve(None if folder is None else Path(folder), IDLE_S if idle is None else idle)
 
 
-def _run(tasks: list[Any], options: dict[str, Any], jobs: int = 1) -> int:
+def _run(tasks: list[Any], options: dict[str, Any], jobs: int = 1, cluster: str | None = None) -> int:
     from pathlib import Path
 
     from SarcopeniaAssessLib.assessment import GivenFacts
@@ -307,9 +309,10 @@ def _run(tasks: list[Any], options: dict[str, Any], jobs: int = 1) -> int:
         criteria=options["criteria"],
         out=None if options["out"] is None else Path(options["out"]),
         existing=Existing.OVERWRITE if options["overwrite"] else existing,
+        keep_identity=options.get("keep_identity", False),
     )
     console = Console(len(tasks), as_json=options["as_json"], debug=options["debug"])
-    return run(tasks, request, console, jobs)
+    return run(tasks, request, console, jobs, cluster)
 
 
 def _json_file(path: str) -> dict[str, Any]:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +23,7 @@ from SarcopeniaAssessLib.given_mask import ask_mask
 from SarcopeniaAssessLib.models import SegmentationModel, load_model, untiled
 from SarcopeniaAssessLib.results import Existing, OutputFolder, require_same
 from SarcopeniaAssessLib.segmentation import choose_device
+from SarcopeniaAssessLib.worker_pool import ProcessEndedError, run_all
 from SarcopeniaAssessLib.worker_process import end_with_parent
 
 if TYPE_CHECKING:
@@ -47,17 +46,38 @@ class Request:
     criteria: tuple[str, ...] = ()
     out: Path | None = None
     existing: Existing = Existing.REFUSE
+    keep_identity: bool = False
 
 
 @dataclass(frozen=True)
 class Task:
-    """One input: a CT, or for `measure` a mask with its label and perhaps its CT."""
+    """One input: a CT, or for `measure` a mask with its label and perhaps its CT.
+
+    Attributes
+    ----------
+    facts, l3, series:
+        Of this input alone, before the request's; `None`: the request's.
+    """
 
     case: str
     path: str
     is_mask: bool = False
     label: int | None = None
     ct: str | None = None
+    facts: GivenFacts | None = None
+    l3: str | None = None
+    series: str | None = None
+
+    def asked(self, request: Request) -> Request:
+        """The request as it concerns this input."""
+        given, own = request.facts, self.facts or GivenFacts()
+        facts = {f.name: getattr(own, f.name) for f in fields(own) if getattr(own, f.name) is not None}
+        return replace(
+            request,
+            facts=replace(given, **facts),
+            l3=request.l3 if self.l3 is None else self.l3,
+            series=request.series if self.series is None else self.series,
+        )
 
 
 @dataclass(frozen=True)
@@ -97,8 +117,8 @@ def one_line(error: BaseException) -> str:
         return " ".join(f"{error.problem}; {error.remedy}".split())
     if isinstance(error, MemoryError):
         return "The memory of this computer does not suffice; close other programs, or give fewer --jobs"
-    if isinstance(error, BrokenProcessPool):
-        return "A process of --jobs ended, probably for want of memory; give fewer --jobs"
+    if isinstance(error, ProcessEndedError):
+        return "Two processes ended over it, probably for want of memory; give fewer --jobs"
     return f"Something unexpected happened ({type(error).__name__}); run again with --debug and report it"
 
 
@@ -120,7 +140,7 @@ class Bench:
             yield replace(self._outcome(case, task, ct), note=note)
 
     def _cases(self, task: Task) -> Iterator[tuple[str, str | None, Callable[[], CtVolume] | str]]:
-        request = self.request
+        request = task.asked(self.request)
         if task.is_mask or request.series is not None or not Path(task.path).expanduser().is_dir():
             yield task.case, None, task.path
             return
@@ -147,7 +167,10 @@ class Bench:
             assessment = conclude(question, drawing or draw(question, *self._model))
             record, part = assessment.record, None
             if self.folder is not None:
-                part, record = self.folder.stage(case, lambda folder: write_case(folder, assessment))
+                keep = self.request.keep_identity
+                part, record = self.folder.stage(
+                    case, lambda folder: write_case(folder, assessment, keep_identity=keep)
+                )
             return Outcome(case, record, warnings=_warnings(record), part=part)
         except Exception as error:
             return Outcome.failed(case, error)
@@ -155,7 +178,7 @@ class Bench:
     def _question(
         self, case: str, task: Task, ct: Callable[[], CtVolume] | str
     ) -> tuple[Question, Drawing | None]:
-        request = self.request
+        request = task.asked(self.request)
         if task.is_mask:
             return ask_mask(
                 task.path,
@@ -211,28 +234,19 @@ def outcomes(tasks: Sequence[Task], request: Request, jobs: int = 1) -> Iterator
         for task in tasks:
             yield task, list(bench.outcomes(task))
         return
-    from multiprocessing import get_context
-
     workers = min(jobs, len(tasks))
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(request, workers)
-    )
-    try:
-        waiting = {pool.submit(_work, task): task for task in tasks}
-        for future in as_completed(waiting):
-            task = waiting[future]
-            try:
-                yield task, future.result()
-            except Exception as error:  # a process that died takes only its cases with it
-                yield task, [Outcome.failed(task.case, error)]
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for task, found in run_all(work, tasks, workers, partial(start_worker, request, workers)):
+        yield task, [Outcome.failed(task.case, found)] if isinstance(found, Exception) else found
 
 
 _bench: Bench | None = None
 
 
-def _start_worker(request: Request, workers: int) -> None:
+def start_worker(request: Request, workers: int) -> None:
+    """Make this process one of so many that work on a request together.
+
+    The model is loaded when the first task needs it, and stays.
+    """
     global _bench  # noqa: PLW0603 - a worker process has one bench for all of its tasks
     # Ctrl-C reaches the whole group of processes; the parent tells of it, a worker just ends.
     end_with_parent()
@@ -243,7 +257,8 @@ def _start_worker(request: Request, workers: int) -> None:
     _bench = Bench(request)
 
 
-def _work(task: Task) -> list[Outcome]:
+def work(task: Task) -> list[Outcome]:
+    """The outcomes of a task, in a process of `start_worker`."""
     if _bench is None:
         raise RuntimeError("the worker was not started")
     return list(_bench.outcomes(task))

@@ -1,15 +1,19 @@
-"""The files of one case: record, mask, picture, report."""
+"""The files of one case: record, mask, picture, page, and of a CT from DICOM a segmentation and a report."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
+from SarcopeniaAssessLib.case_table import RECORD
+from SarcopeniaAssessLib.checksums import write_checksums
+from SarcopeniaAssessLib.dicom_results import write_dicom_results
+from SarcopeniaAssessLib.dicom_source import is_dicom
 from SarcopeniaAssessLib.mask_file import write_mask
 from SarcopeniaAssessLib.overlay import SliceView, draw_slice, overlay_png
-from SarcopeniaAssessLib.record import record_json
+from SarcopeniaAssessLib.record import as_entry, record_json
 from SarcopeniaAssessLib.report import report_pdf
-from SarcopeniaAssessLib.results import MASK, OVERLAY, RECORD, REPORT
+from SarcopeniaAssessLib.results import MASK, OVERLAY, REPORT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,18 +21,28 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.assessment import Assessment
 
 
-def write_case(folder: Path, assessment: Assessment) -> dict[str, Any]:
+def write_case(folder: Path, assessment: Assessment, *, keep_identity: bool = False) -> dict[str, Any]:
     """Write every file of a case; returns its record, which knows now how long that took.
+
+    Parameters
+    ----------
+    keep_identity:
+        Whether the DICOM files say who the patient is, as the source does; no other file ever does.
 
     Raises
     ------
     OSError
         The disk refuses; the caller removes the folder.
+    OutputError
+        The CT is DICOM, and highdicom is not installed.
     RecordError
-        The record does not follow its schema; it is written last, so nothing stands without one.
+        The record does not follow its schema; nothing stands without one.
     """
     started = time.perf_counter()
     record = assessment.record
+    if is_dicom(assessment.volume):
+        told = write_dicom_results(folder, assessment, keep_identity=keep_identity)
+        record = {**record, "quality": [*record["quality"], *map(as_entry, told)]}
     view = SliceView(
         assessment.slice_hu,
         assessment.slice_mask,
@@ -44,4 +58,5 @@ def write_case(folder: Path, assessment: Assessment) -> dict[str, Any]:
     timing = record["timing_s"]
     record = {**record, "timing_s": {**timing, "write": spent, "total": (timing["total"] or 0.0) + spent}}
     (folder / RECORD).write_text(record_json(record) + "\n", encoding="utf-8")
+    write_checksums(folder)
     return record

@@ -59,6 +59,10 @@ class DicomSource:
         """int16 or int32 where every slope and intercept is whole, float32 otherwise."""
         return self._dtype
 
+    def frame(self, k: int) -> Frame:
+        """The picture at native position k: its file, its header, its place."""
+        return self._frames[k]
+
     def read(self, axis: int, start: int, stop: int) -> NDArray[Any]:
         """HU of positions start…stop−1 along `axis`; along axis 2 only those frames are decoded."""
         first, last = (start, stop) if axis == 2 else (0, self._shape[2])

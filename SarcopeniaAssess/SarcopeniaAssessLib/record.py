@@ -40,6 +40,7 @@ __all__ = [
     "MaskBlock",
     "RecordParts",
     "accept",
+    "as_entry",
     "build_record",
     "read_record",
     "record_json",
@@ -114,6 +115,8 @@ class RecordParts:
         Seconds by stage; `read`, `preprocess`, `network`, `write`, `total` are `null` if absent.
     id:
         Provenance id, UUID version 4.
+    assessed_at:
+        Now, ISO 8601 with zone; the dates of DICOM results are made of it.
     """
 
     case: str
@@ -132,6 +135,7 @@ class RecordParts:
     device: str | None = None
     timing_s: Mapping[str, float | None] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    assessed_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def build_record(parts: RecordParts) -> dict[str, Any]:
@@ -146,13 +150,14 @@ def build_record(parts: RecordParts) -> dict[str, Any]:
         "schema": SCHEMA,
         "id": parts.id,
         "case": parts.case,
+        "assessed_at": parts.assessed_at,
         "input": _input(parts.input),
         "patient": _patient(parts.patient),
         "l3": _level(parts),
         "muscle": _muscle(parts),
         "status": _status(parts.judgement.status),
         "other_criteria": [_status(status) for status in parts.judgement.others],
-        "quality": [_finding(finding) for finding in parts.findings],
+        "quality": [as_entry(finding) for finding in parts.findings],
         "model": _model(parts.model),
         "mask": {
             "source": parts.mask.source,
@@ -294,7 +299,8 @@ def _status(status: Status) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def as_entry(finding: Finding) -> dict[str, Any]:
+    """A finding as an entry of the record's `quality` list."""
     return {"code": finding.code, "severity": finding.severity.value, "message": finding.message}
 
 

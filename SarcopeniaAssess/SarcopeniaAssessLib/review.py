@@ -320,6 +320,9 @@ class ReviewedResult:
             "id": self.assessed["id"] if self._is_as_assessed else self.id,
             "timing_s": self.assessed["timing_s"],
         }
+        record.pop("assessed_at", None)  # that of now says nothing; a scene of an older version has none
+        if "assessed_at" in self.assessed:
+            record["assessed_at"] = self.assessed["assessed_at"]
         if self.drawing.model is None:
             record["timing_s"] = dict.fromkeys(self.assessed["timing_s"])
         else:

@@ -259,5 +259,10 @@ def test_the_command_says_whole_or_broken(log, capsys):
     )
     assert run_group(cli, ["verify", str(log.with_name("none"))]) == 2
     assert "cannot be read" in capsys.readouterr().err
+    assert run_group(cli, ["verify", str(log.parent)]) == 1  # the log in its folder, without any case
+    told = capsys.readouterr()
+    assert told.out == "audit.jsonl  contradicts itself\n"
+    assert "Missing before line 2" in told.err
+    log.unlink()
     assert run_group(cli, ["verify", str(log.parent)]) == 2
-    assert "give an audit log" in capsys.readouterr().err
+    assert "give the folder of an assessment.json" in capsys.readouterr().err

@@ -11,10 +11,12 @@ from PIL import Image
 
 from SarcopeniaAssessLib.assessment import Assessment, GivenFacts
 from SarcopeniaAssessLib.case_files import write_case
+from SarcopeniaAssessLib.checksums import check_checksums
 from SarcopeniaAssessLib.errors import RecordError
 from SarcopeniaAssessLib.given_mask import measure_mask
 from SarcopeniaAssessLib.overlay import DOUBT
 from SarcopeniaAssessLib.record import read_record
+from Testing.library.dicom_cases import assessed, write, write_ct
 from Testing.library.small_case import PIXEL_CM2, affine, area_cm2, ct, muscle, write_nifti
 
 
@@ -28,16 +30,18 @@ def assessment(tmp_path):
     return measure_mask(paths[0], GivenFacts("female", 60.0), ct=paths[1])
 
 
-def test_four_files_that_tell_the_same(assessment, tmp_path):
+def test_four_files_that_tell_the_same_and_their_hashes(assessment, tmp_path):
     folder = tmp_path / "case"
     folder.mkdir()
     returned = write_case(folder, assessment)
     assert sorted(path.name for path in folder.iterdir()) == [
+        "SHA256SUMS",
         "assessment.json",
         "muscle.nii.gz",
         "overlay.png",
         "report.pdf",
     ]
+    assert check_checksums(folder) == []
     written = read_record(folder / "assessment.json")
     assert written == returned
     mask = nib.load(folder / "muscle.nii.gz")
@@ -60,6 +64,21 @@ def test_what_the_network_doubts_is_drawn(assessment, tmp_path):
         blue.append(sum(tuple(pixel) == DOUBT for row in picture for pixel in row))
     assert blue[0] == 0
     assert blue[1] > 100
+
+
+def test_of_dicom_two_files_more(tmp_path):
+    folder = write(tmp_path / "case", assessed(write_ct(tmp_path / "ct")))
+    there = {path.name for path in folder.iterdir()}
+    assert there == {
+        "SHA256SUMS",
+        "assessment.json",
+        "muscle.nii.gz",
+        "muscle.seg.dcm",
+        "overlay.png",
+        "report.pdf",
+        "report.sr.dcm",
+    }
+    assert check_checksums(folder) == []
 
 
 def test_the_time_of_writing_is_told(assessment, tmp_path):

@@ -148,7 +148,7 @@ class TestBuild:
         }
         record = GOOD["model"]
         lists = {"other_criteria": "criterion cutoff unit value reason", "quality": "code severity message"}
-        assert set(record) == {"schema", "id", "case", *promised, *lists}
+        assert set(record) == {"schema", "id", "case", "assessed_at", *promised, *lists}
         for block, fields in promised.items():
             assert set(fields.split()) <= set(record[block])
         for block, fields in lists.items():
@@ -294,7 +294,7 @@ def all_fields():
     return sorted({(name, path) for name in ("model", "accepted", "child") for path in leaves(GOOD[name])})
 
 
-OPTIONAL = {"kvp", "contrast", "slice_thickness_mm", "doubt", "candidates"}
+OPTIONAL = {"assessed_at", "kvp", "contrast", "slice_thickness_mm", "doubt", "candidates"}
 
 
 class TestEveryFieldIsGuarded:
