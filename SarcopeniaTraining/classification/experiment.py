@@ -6,7 +6,7 @@ A process has one network, or one network and scheme where many run at a time; e
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +32,7 @@ from SarcopeniaTraining.spreading import Place, spread
 if TYPE_CHECKING:
     from SarcopeniaTraining.classification.classifier_images import ClassifierImages
     from SarcopeniaTraining.classification.classify_preset import ClassifyPreset
+    from SarcopeniaTraining.classification.training import NetworkTraining
     from SarcopeniaTraining.splits import Fold, Splits
 
 _LOOK_EVERY_S = 2.0
@@ -120,6 +121,35 @@ def run_plan(plan: ClassificationPlan, tell: Callable[[str], None] | None = None
     SarcopeniaError
         What cannot be trained, told before anything is; or what befell a run, when the others are finished.
     """
+
+    def work(tasks: Sequence[NetworkTask]) -> None:
+        for _ in spread(do_task, tasks, plan.place):
+            pass
+
+    return _run(plan, tell, work)
+
+
+def run_here(
+    plans: Sequence[ClassificationPlan], tell: Callable[[str], None] | None = None
+) -> list[list[RunRecord]]:
+    """The same for several plans, one after the other in this process, as a study of one network wants it.
+
+    A network is built and compiled once for all plans that follow each other with the same one.
+    """
+    built: dict[Any, NetworkTraining] = {}
+
+    def work(tasks: Sequence[NetworkTask]) -> None:
+        for task in tasks:
+            do_task(task, built)
+
+    return [_run(plan, tell, work) for plan in plans]
+
+
+def _run(
+    plan: ClassificationPlan,
+    tell: Callable[[str], None] | None,
+    work: Callable[[Sequence[NetworkTask]], None],
+) -> list[RunRecord]:
     starts = check_plan(plan)
     try:
         plan.out.mkdir(parents=True, exist_ok=True)
@@ -129,12 +159,10 @@ def run_plan(plan: ClassificationPlan, tell: Callable[[str], None] | None = None
     lock = FolderLock(plan.out)
     try:
         clear_candidates(plan.out)
-        identity = claim(plan.out, _facts(plan, starts), plan.splits)
-        tasks = _tasks(plan, identity)
+        tasks = _tasks(plan, claim(plan.out, _facts(plan, starts), plan.splits))
         if tasks:
             with _Watch(plan, tell):
-                for _ in spread(do_task, tasks, plan.place):
-                    pass
+                work(tasks)
     finally:
         lock.release()
     return planned_records(plan)

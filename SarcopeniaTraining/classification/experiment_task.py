@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -84,8 +84,13 @@ def run_seed(preset_seed: int, network: str, number: int) -> int:
     return int(np.random.SeedSequence([preset_seed, place, number]).generate_state(1)[0])
 
 
-def do_task(task: NetworkTask) -> int:
+def do_task(task: NetworkTask, built: dict[Any, NetworkTraining] | None = None) -> int:
     """Make the task's runs that are not on disk; how many these were.
+
+    Parameters
+    ----------
+    built:
+        Holds the network of the task before and gets this one's, where one process does several tasks.
 
     Raises
     ------
@@ -98,8 +103,7 @@ def do_task(task: NetworkTask) -> int:
         return 0
     require_keras()
     use_threads(task.threads)
-    learning = Learning.of(task.preset)
-    network = NetworkTraining(architecture(task.network), task.side, task.preset.seed, learning, task.weights)
+    network = _network(task, {} if built is None else built)
     require_room(task.out, network.model.count_params() * 4, task.network)
     failures: list[SarcopeniaError] = []
     for scheme, folds in missing.items():
@@ -108,6 +112,17 @@ def do_task(task: NetworkTask) -> int:
     if failures:
         raise failures[0]
     return sum(map(len, missing.values()))
+
+
+def _network(task: NetworkTask, built: dict[Any, NetworkTraining]) -> NetworkTraining:
+    preset = task.preset
+    key = (task.network, task.side, preset.seed, preset.learning_rate, task.weights)
+    if key not in built:
+        built.clear()  # memory: never two networks
+        built[key] = NetworkTraining(
+            architecture(task.network), task.side, preset.seed, preset.learning_rate, task.weights
+        )
+    return built[key]
 
 
 def _missing(task: NetworkTask, journal: Journal) -> tuple[Fold, ...]:
@@ -152,7 +167,7 @@ def _one_run(
         scheme,
         _part(task.train_images, learned, fold.train),
         _part(task.images, seen, fold.validation),
-        network.learning,
+        Learning.of(task.preset),
         seed,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,26 +32,23 @@ _LEAST_PROBABILITY = 1e-7
 
 @dataclass(frozen=True)
 class Learning:
-    """How each run learns: the fields of the preset that say so.
+    """How each run learns: the fields of the preset that say so, but for the learning rate.
 
     Attributes
     ----------
     epochs, patience, batch, class_weights:
         As of `ClassifyPreset`.
-    learning_rate:
-        Of Adam, whose other numbers are Keras's.
     """
 
     epochs: int
     patience: int
     batch: int
-    learning_rate: float
     class_weights: bool
 
     @classmethod
     def of(cls, preset: ClassifyPreset) -> Learning:
         """The preset's."""
-        return cls(preset.epochs, preset.patience, preset.batch, preset.learning_rate, preset.class_weights)
+        return cls(preset.epochs, preset.patience, preset.batch, preset.class_weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +83,15 @@ class Trained:
 
 
 def use_threads(threads: int) -> None:
-    """Set TensorFlow up before anything is computed: so many threads, the same sums at every repetition."""
+    """Set TensorFlow up before anything is computed: so many threads, the same sums at every repetition.
+
+    A process that has computed already keeps its threads.
+    """
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
 
 
@@ -101,7 +103,7 @@ class TrainableScheme:
     frozen, trained:
         Of `schemes.cut`, after `schemes.apply_scheme`: the layers' `trainable` is read while it is compiled.
     learning_rate:
-        Of Adam.
+        Of Adam, whose other numbers are Keras's.
     """
 
     def __init__(self, frozen: Any | None, trained: Any, learning_rate: float) -> None:
@@ -172,8 +174,8 @@ class NetworkTraining:
         Which, and pixels of its square images.
     seed:
         Of a random start.
-    learning:
-        How each run learns.
+    learning_rate:
+        Of Adam, which is compiled.
     backbone_weights:
         A RadImageNet file to start from; `None`: a random start.
     """
@@ -183,12 +185,12 @@ class NetworkTraining:
         arch: Architecture,
         side: int,
         seed: int,
-        learning: Learning,
+        learning_rate: float,
         backbone_weights: Path | None = None,
     ) -> None:
         from SarcopeniaTraining.classification.networks import build_classifier
 
-        self.arch, self.side, self.learning = arch, side, learning
+        self.arch, self.side, self.learning_rate = arch, side, learning_rate
         self.model = build_classifier(arch, side, seed, backbone_weights)
         self._start = [each.numpy() for each in self.model.weights]
         self._schemes: dict[str, TrainableScheme] = {}
@@ -209,7 +211,7 @@ class NetworkTraining:
             scheme = Scheme(name)
             apply_scheme(self.model, self.arch, scheme)
             parts = cut(self.model, self.arch, scheme)
-            self._schemes[name] = TrainableScheme(*parts, self.learning.learning_rate)
+            self._schemes[name] = TrainableScheme(*parts, self.learning_rate)
         return self._schemes[name]
 
     def features(self, name: str, images: NDArray[np.uint8]) -> Tensors:

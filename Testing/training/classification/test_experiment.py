@@ -16,6 +16,7 @@ from SarcopeniaTraining.classification.experiment import (
     line_of,
     planned_records,
     require_both_classes,
+    run_here,
     run_plan,
 )
 from SarcopeniaTraining.splits import Fold, Splits
@@ -68,6 +69,31 @@ def test_all_runs_are_made_and_told_and_a_second_call_makes_none(here, tmp_path)
     again = []
     assert run_plan(plan, again.append) == records
     assert (len(here), again) == (1, [])
+
+
+def test_several_plans_in_one_process_share_a_network_and_give_the_same(here, tmp_path, monkeypatch):
+    frozen = dataclasses.replace(PRESET, schemes=("freezeall",))
+    weighted = dataclasses.replace(frozen, class_weights=True)
+    plans = [
+        tiny_plan(tmp_path / str(n), preset=preset) for n, preset in enumerate([frozen, weighted, frozen])
+    ]
+    alone = [timeless(run_plan(plan, lambda line: None)) for plan in plans[:2]]
+    built = []
+
+    def note(*arguments):
+        built.append(arguments)
+        return small_classifier(*arguments)
+
+    monkeypatch.setattr("SarcopeniaTraining.classification.networks.build_classifier", note)
+    again = [dataclasses.replace(plan, out=tmp_path / f"again-{n}") for n, plan in enumerate(plans)]
+    together = [timeless(records) for records in run_here(again, lambda line: None)]
+    assert together == [alone[0], alone[1], alone[0]]
+    assert alone[0] != alone[1]
+    assert len(built) == 1
+
+
+def timeless(records):
+    return [dataclasses.replace(each, seconds=0.0, resident_mb=0.0) for each in records]
 
 
 def test_a_plan_grows_by_sets_and_keeps_what_is_there(here, tmp_path):

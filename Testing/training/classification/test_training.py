@@ -19,7 +19,7 @@ from SarcopeniaTraining.classification.training import (
     learn,
 )
 
-LEARNING = Learning(epochs=4, patience=4, batch=4, learning_rate=0.05, class_weights=False)
+LEARNING = Learning(epochs=4, patience=4, batch=4, class_weights=False)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def part(count: int, seed: int) -> Part:
 
 @pytest.fixture
 def scheme(keras):
-    return TrainableScheme(None, two_inputs(keras), LEARNING.learning_rate)
+    return TrainableScheme(None, two_inputs(keras), 0.05)
 
 
 def values(scheme) -> list[np.ndarray]:
@@ -90,7 +90,7 @@ def test_early_stopping_takes_the_best_weights_back(scheme, monkeypatch):
         return next(told)
 
     monkeypatch.setattr("SarcopeniaTraining.classification.training.cross_entropy", entropy)
-    patient = Learning(epochs=9, patience=3, batch=4, learning_rate=0.05, class_weights=False)
+    patient = Learning(epochs=9, patience=3, batch=4, class_weights=False)
     trained = learn(scheme, part(30, 1), part(12, 2), patient, seed=3)
     assert (trained.epochs, trained.best_epoch) == (5, 2)
     assert trained.history["val_loss"] == (0.9, 0.5, 0.6, 0.5, 0.7)
@@ -169,7 +169,7 @@ def test_class_weights_move_the_network_towards_the_few(keras):
     for weighted in (False, True):
         scheme = TrainableScheme(None, two_inputs(keras), 0.05)
         nothing = Part((np.zeros((30, 2), np.float32), np.zeros((30, 3), np.float32)), np.arange(30) % 3 == 0)
-        learning = Learning(epochs=30, patience=30, batch=30, learning_rate=0.05, class_weights=weighted)
+        learning = Learning(epochs=30, patience=30, batch=30, class_weights=weighted)
         learn(scheme, nothing, nothing, learning, seed=1)
         said[weighted] = scheme.probability(nothing.inputs)[0]
     assert said[False] == pytest.approx(1 / 3, abs=0.05)
