@@ -131,7 +131,7 @@ def train_plans(plans: Sequence[ClassificationPlan], jobs: int) -> list[list[Run
 
 def train_share(plans: tuple[ClassificationPlan, ...]) -> list[list[RunRecord]]:
     """Make the runs of some plans with one network in this process."""
-    from SarcopeniaTraining.classification.several_plans import run_here
+    from SarcopeniaTraining.classification.experiment import run_here
 
     return run_here(plans, say)
 
