@@ -77,9 +77,11 @@ def shortage(splits: Splits, images: ClassifierImages) -> Shortage:
 
 
 def draw_phantoms(
-    cohort: Cohort, wanted: Shortage, folder: Path, seed: int, tell: Callable[[str], None]
+    cohort: Cohort, wanted: Shortage, folder: Path, seed: int, tell: Callable[[str], None], jobs: int = 1
 ) -> Cohort:
     """A cohort of so many phantoms, scanned as the cohort is if that is one of phantoms; kept in `folder`.
+
+    They do not depend on `jobs`, the processes that draw.
 
     Raises
     ------
@@ -93,7 +95,9 @@ def draw_phantoms(
         seed=_SEED + seed,
         scan=_scan_of(cohort),
     )
-    write_cohort(plan, folder, tell=lambda facts: tell(f"phantom {facts['case']} of {wanted.count}"))
+    write_cohort(
+        plan, folder, jobs=jobs, tell=lambda facts: tell(f"phantom {facts['case']} of {wanted.count}")
+    )
     return read_cohort(folder)
 
 

@@ -108,7 +108,7 @@ def _balanced(study: Study, images: ClassifierImages) -> tuple[list[Way], str]:
     if not isinstance(study.cohort, Cohort):
         return [], _NO_PHANTOMS
     wanted = shortage(study.splits, images)
-    drawn = draw_phantoms(study.cohort, wanted, study.out / PHANTOMS, study.preset.seed, say)
+    drawn = draw_phantoms(study.cohort, wanted, study.out / PHANTOMS, study.preset.seed, say, study.jobs)
     more = phantom_images(drawn, study.side, study.preset.field_mm)
     both = joined(images, more)
     label = dict(zip(both.names, both.sarcopenic.tolist(), strict=True))

@@ -102,7 +102,7 @@ def drawn_plans(monkeypatch):
     """Instead of drawing phantoms: tiny CTs, and the plans that were asked for."""
     plans = []
 
-    def write(plan, folder, *, tell):
+    def write(plan, folder, *, jobs, tell):
         plans.append(plan)
         tell({"case": "T01"})
         tiny_cohort(folder, plan.patients)

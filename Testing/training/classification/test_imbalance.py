@@ -31,7 +31,7 @@ def splits_of(cohort):
 def study(tmp_path, monkeypatch):
     """Twelve tiny CTs; phantoms are tiny CTs too."""
 
-    def write(plan, folder, *, tell):
+    def write(plan, folder, *, jobs, tell):
         folder.mkdir(parents=True)
         manifest = tiny_cohort(folder, plan.patients).path
         manifest.write_text(manifest.read_text().replace(",no,", ",yes,"))

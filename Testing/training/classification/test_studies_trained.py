@@ -44,7 +44,7 @@ def test_a_network_reads_who_was_outlined_and_not_where_the_outline_was(cohort, 
 
 
 def test_ways_against_imbalance_are_trained(cohort, tmp_path, monkeypatch):
-    def write(plan, folder, *, tell):
+    def write(plan, folder, *, jobs, tell):
         if not folder.is_dir():
             folder.mkdir()
             manifest = tiny_cohort(folder, plan.patients).path
