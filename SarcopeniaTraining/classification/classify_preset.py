@@ -95,7 +95,8 @@ def classify_preset_from(values: dict[str, Any]) -> ClassifyPreset:
     """
     check_fields(ClassifyPreset, values, "the preset", _SMOKE)
     try:
-        return ClassifyPreset(**{key: tuple(v) if key in _TUPLES else v for key, v in values.items()})
+        made: dict[str, Any] = {key: tuple(v) if key in _TUPLES else v for key, v in values.items()}
+        return ClassifyPreset(**made)
     except TypeError as error:
         raise ModelError(
             f"the preset is not understood ({error})", f"compare its fields with presets/{_SMOKE}"

@@ -192,8 +192,8 @@ def check_plan(plan: ClassificationPlan) -> dict[str, Any]:
         Scheme.named(scheme)
     for network in plan.preset.networks:
         architecture(network).check_side(plan.side(network))
-        for images in (plan.images, plan.train_images or plan.images):
-            if plan.side(network) not in images:
+        for by_side in (plan.images, plan.train_images or plan.images):
+            if plan.side(network) not in by_side:
                 raise ModelError(f"there are no images of {plan.side(network)} pixels", "load them")
     images = next(iter(plan.images.values()))
     for fold in plan.folds():
