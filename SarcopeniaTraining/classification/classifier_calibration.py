@@ -118,7 +118,7 @@ def _logistic(x: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, 
         if np.linalg.cond(information) > 1e12:
             return None
         step = np.linalg.solve(information, design.T @ (truth - fitted))
-        found += np.clip(step, -2, 2)
+        found += step
         if np.abs(found).max() > _STEEPEST:  # separated classes: it would grow without end
             return None
         if np.abs(step).max() < 1e-10:

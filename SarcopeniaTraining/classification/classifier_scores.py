@@ -236,7 +236,7 @@ def auc_estimate(truth: ArrayLike, probability: ArrayLike) -> Estimate | None:
         return None
     value, variance = float(pairs.mean()), delong_variance(pairs)
     if variance is None or variance <= 0 or value in (0, 1):
-        return Estimate(value, *_score_interval(value, *pairs.shape))
+        return Estimate(value, *score_interval(value, *pairs.shape))
     centre = math.log(value / (1 - value))
     half = Z_95 * math.sqrt(variance) / (value * (1 - value))
     return Estimate(value, _expit(centre - half), _expit(centre + half))
@@ -262,6 +262,29 @@ def delong_variance(pairs: NDArray[np.float64]) -> float | None:
         return None
     of_positive, of_negative = pairs.mean(axis=1), pairs.mean(axis=0)
     return float(of_positive.var(ddof=1) / positive + of_negative.var(ddof=1) / negative)
+
+
+def score_interval(value: float, positive: int, negative: int) -> tuple[float, float]:
+    """Newcombe's 95 % interval of an AUC: true ones of which it lies 1.96 of their standard errors away.
+
+    Parameters
+    ----------
+    positive, negative:
+        How many people are sarcopenic and how many are not, at least one of each.
+    """
+    from scipy.optimize import brentq
+
+    others = (positive + negative) / 2 - 1
+
+    def away(area: float, side: int) -> float:
+        spread = 1 + others * ((1 - area) / (2 - area) + area / (1 + area))
+        error = math.sqrt(area * (1 - area) * spread / (positive * negative))
+        return side * (area - value) - Z_95 * error
+
+    edge = 1e-12
+    low = 0.0 if value <= edge else float(brentq(away, 0.0, min(value, 1 - edge), args=(-1,)))
+    high = 1.0 if value >= 1 - edge else float(brentq(away, max(value, edge), 1.0, args=(1,)))
+    return low, high
 
 
 def roc_curve(truth: ArrayLike, probability: ArrayLike) -> RocCurve | None:
@@ -324,23 +347,6 @@ def wilson(right: int, count: int) -> Estimate | None:
         return None
     interval = binomtest(right, count).proportion_ci(0.95, "wilson")
     return Estimate(right / count, float(interval.low), float(interval.high))
-
-
-def _score_interval(value: float, positive: int, negative: int) -> tuple[float, float]:
-    """Where the AUC seen lies 1.96 of a true AUC's own standard errors away from it."""
-    from scipy.optimize import brentq
-
-    others = (positive + negative) / 2 - 1
-
-    def away(area: float, side: int) -> float:
-        spread = 1 + others * ((1 - area) / (2 - area) + area / (1 + area))
-        error = math.sqrt(area * (1 - area) * spread / (positive * negative))
-        return side * (area - value) - Z_95 * error
-
-    edge = 1e-12
-    low = 0.0 if value <= edge else float(brentq(away, 0.0, min(value, 1 - edge), args=(-1,)))
-    high = 1.0 if value >= 1 - edge else float(brentq(away, max(value, edge), 1.0, args=(1,)))
-    return low, high
 
 
 def _middle(below: float, above: float) -> float:

@@ -21,6 +21,8 @@ from SarcopeniaTraining.classification.classifier_scores import (
     auc,
     confusion,
     pair_order,
+    score_interval,
+    wilson,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +52,11 @@ class OverSets:
 
 
 def auc_over_sets(sets: Sequence[Readings]) -> OverSets | None:
-    """Mean AUC over the sets that have both classes; `None` where none has."""
+    """Mean AUC over the sets that have both classes; `None` where none has.
+
+    Where every resample gives the same (classes apart in all sets, or all probabilities equal), the
+    interval is Newcombe's, of as many people as there are.
+    """
     told = [readings for readings in sets if readings.has_both]
     if not told:
         return None
@@ -58,6 +64,11 @@ def auc_over_sets(sets: Sequence[Readings]) -> OverSets | None:
     people = sorted({person for readings in told for person in readings.people})
     weights = _drawn(told, people)
     interval = None if weights is None else _percentiles(_resampled_auc(told, people, weights))
+    if (
+        interval is not None and interval[0] == interval[1]
+    ):  # no patient makes a difference: no certainty either
+        ill = len(_sarcopenic(told))
+        interval = score_interval(values.mean, ill, len(people) - ill)
     low, high = interval or (None, None)
     return OverSets(Estimate(values.mean, low, high), values.sd, values.count)
 
@@ -71,6 +82,11 @@ def calls_over_sets(
     ----------
     threshold:
         One for all, or one a set.
+
+    Returns
+    -------
+    Each with the interval of people drawn; where every resample gives the same, Wilson's of the people
+    whom the share is of, and none of F1 and balanced accuracy.
     """
     people = sorted({person for readings in sets for person in readings.people})
     of_person = {person: place for place, person in enumerate(people)}
@@ -81,9 +97,8 @@ def calls_over_sets(
         for person, kind in zip(readings.people, kinds, strict=True):
             counts[of_person[person], kind] += 1
     weights = _drawn(sets, people)
-    drawn = None if weights is None else (weights @ counts).T
     total = confusion_over_sets(sets, threshold)
-    return {name: _call_estimate(name, total, drawn) for name in _CALLS}
+    return {name: _call_estimate(name, total, counts, weights) for name in _CALLS}
 
 
 def confusion_over_sets(
@@ -106,14 +121,18 @@ def _own_auc(readings: Readings) -> float:
     return value
 
 
-def _drawn(sets: Sequence[Readings], people: Sequence[str]) -> NDArray[np.float64] | None:
-    """How often each person is drawn: (resamples, people); `None` where there are too few."""
-    sarcopenic = {
+def _sarcopenic(sets: Sequence[Readings]) -> set[str]:
+    return {
         person
         for readings in sets
         for person, truth in zip(readings.people, readings.truth, strict=True)
         if truth
     }
+
+
+def _drawn(sets: Sequence[Readings], people: Sequence[str]) -> NDArray[np.float64] | None:
+    """How often each person is drawn: (resamples, people); `None` where there are too few."""
+    sarcopenic = _sarcopenic(sets)
     positive = np.array([person in sarcopenic for person in people], bool)
     if min(positive.sum(), (~positive).sum()) < LEAST_PEOPLE:
         return None
@@ -166,9 +185,20 @@ _CALLS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 """From counts (4, resamples) of tp, fp, fn, tn; not a number where it cannot be told."""
 
 
-def _call_estimate(name: str, total: Confusion, drawn: NDArray[np.float64] | None) -> Estimate | None:
+_BELOW = {"accuracy": (0, 1, 2, 3), "precision": (0, 1), "recall": (0, 2), "specificity": (1, 3)}
+"""Which counts stand below the line of a share."""
+
+
+def _call_estimate(
+    name: str, total: Confusion, counts: NDArray[np.float64], weights: NDArray[np.float64] | None
+) -> Estimate | None:
+    """A score of all calls; `counts` (people, 4) of tp, fp, fn, tn, `weights` (resamples, people)."""
     value = getattr(total, name)
     if value is None:
         return None
-    low, high = (None if drawn is None else _percentiles(_CALLS[name](drawn))) or (None, None)
-    return Estimate(float(value), low, high)
+    interval = None if weights is None else _percentiles(_CALLS[name]((weights @ counts).T))
+    if interval is not None and interval[0] == interval[1]:  # all right or all wrong: no certainty either
+        people = int((counts[:, list(_BELOW[name])].sum(axis=1) > 0).sum()) if name in _BELOW else 0
+        shrunk = wilson(round(value * people), people)
+        interval = None if shrunk is None else (float(shrunk.low or 0.0), float(shrunk.high or 0.0))
+    return Estimate(float(value), *(interval or (None, None)))

@@ -53,6 +53,16 @@ def test_roc_curves_of_sets_and_the_calls_of_the_best():
     assert axis.get_title() == "ResNet50, unfreezeall\nAUC 0.75 ± 0.35"
 
 
+def test_the_best_on_validation_is_marked_not_the_best_on_test():
+    poor = record(number=1, test=((0.9, 0.2), (0.6, 0.7)), validation=((0.8, 0.7), (0.2, 0.1)))
+    good = record(number=2, test=((0.9, 0.8), (0.2, 0.1)), validation=((0.8, 0.1), (0.2, 0.3)))
+    chosen = choose(score_runs([poor, good], {}))
+    (axis,) = roc_figure(chosen).axes
+    (best,) = [line for line in axis.lines if line.get_color() == VERMILION and len(line.get_xdata()) > 1]
+    assert list(best.get_ydata()) == [0, 0.5, 0.5, 0.5, 1]
+    assert confusion_figure(chosen).axes[0].get_title().endswith("set 1")
+
+
 def test_reliability_of_all_sets():
     (axis,) = reliability_figure(choose(SCORES)).axes
     (line,) = [line for line in axis.lines if line.get_color() == BLUE and len(line.get_xdata())]

@@ -174,6 +174,12 @@ def test_the_threshold_stays_where_nothing_is_gained():
     assert moved_threshold([True, False], [0.9, 0.8]) == pytest.approx(0.85)
 
 
+def test_of_equal_thresholds_the_nearest_to_one_half_is_taken():
+    # Above 0.725 and above 0.075 the balanced accuracy is 0.75, between them 0.5.
+    assert moved_threshold([True, True, False, False], [0.75, 0.1, 0.7, 0.05]) == pytest.approx(0.725)
+    assert moved_threshold([True, True, False, False], [0.95, 0.3, 0.9, 0.25]) == pytest.approx(0.275)
+
+
 def test_neighbouring_floats_are_kept_apart():
     below = 0.3
     above = math.nextafter(below, 1)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from SarcopeniaTraining.agreement import RESAMPLES, RESAMPLING_SEED
-from SarcopeniaTraining.classification.classifier_scores import Confusion, Readings, auc
+from SarcopeniaTraining.agreement import RESAMPLES, RESAMPLING_SEED, Estimate
+from SarcopeniaTraining.classification.classifier_scores import Confusion, Readings, auc, auc_estimate
 from SarcopeniaTraining.classification.over_sets import auc_over_sets, calls_over_sets, confusion_over_sets
 
 FIRST = Readings(("A", "B", "C", "D"), [True, False, False, True], [0.9, 0.8, 0.1, 0.7])
@@ -85,6 +85,39 @@ def test_the_interval_holds_the_true_area_about_as_often_as_it_says():
     assert 0.87 <= held <= 0.99
 
 
+def test_a_resample_is_averaged_over_the_sets_that_it_can_tell():
+    """Five sets of one sarcopenic patient each, all above N1 and N2 and below N3.
+
+    A resample's AUC is the share of N1 and N2 drawn, whoever of the five was: of 27 draws 8 have no N3
+    (AUC 1), and one has N3 alone (AUC 0); both lie beyond 2.5 %.
+    """
+    sets = [
+        Readings((f"S{n}", "N1", "N2", "N3"), [True, False, False, False], [0.6, 0.2, 0.1, 0.9])
+        for n in range(5)
+    ]
+    found = auc_over_sets(sets).mean
+    assert (found.value, found.low, found.high) == (pytest.approx(2 / 3), 0, 1)
+
+
+def test_classes_apart_in_every_set_are_not_certain():
+    sets = [Readings(("A", "B", "C", "D", "E", "F"), [True] * 3 + [False] * 3, [0.9] * 3 + [0.1] * 3)] * 2
+    found = auc_over_sets(sets).mean
+    assert (found.value, found.high) == (1, 1)
+    once = auc_estimate([True] * 3 + [False] * 3, [0.9] * 3 + [0.1] * 3)
+    assert found.low == pytest.approx(once.low)
+    assert found.low < 0.8
+
+
+def test_f1_is_of_the_resamples_that_call_somebody():
+    """One of three sarcopenic patients is called: F1 is 2k/(k + 3) where he or she is drawn k times of 3.
+
+    A resample without any (8 of 27) has no precision and no F1; it is no 0.
+    """
+    readings = Readings(("A", "B", "C", "D", "E", "F"), [True] * 3 + [False] * 3, [0.9] + [0.1] * 5)
+    found = calls_over_sets([readings])["f1"]
+    assert (found.value, found.low, found.high) == (0.5, 0.5, pytest.approx(1))
+
+
 def test_the_interval_is_the_same_whenever_drawn():
     assert auc_over_sets(made_sets(3)) == auc_over_sets(made_sets(3))
 
@@ -114,6 +147,18 @@ def test_recalls_interval_beside_the_binomial():
     recall = calls_over_sets([readings])["recall"]
     half = 1.96 * (recall.value * (1 - recall.value) / 20) ** 0.5
     assert recall.high - recall.low == pytest.approx(2 * half, rel=0.2)
+
+
+def test_nobody_found_is_not_certain():
+    """Recall 0 of three people, specificity 1 of three: Wilson's intervals of three."""
+    timid = Readings(("A", "B", "C", "D", "E", "F"), [True] * 3 + [False] * 3, [0.1] * 6)
+    found = calls_over_sets([timid, timid])
+    assert (found["recall"].value, found["recall"].low) == (0, 0)
+    assert found["recall"].high == pytest.approx(1.959964**2 / (3 + 1.959964**2), abs=1e-6)
+    assert found["specificity"].low == pytest.approx(3 / (3 + 1.959964**2), abs=1e-6)
+    # The resamples' balanced accuracy is one half whoever is drawn, and no share of people.
+    assert found["balanced_accuracy"] == Estimate(0.5)
+    assert found["accuracy"].high - found["accuracy"].low > 0.5
 
 
 def test_calls_that_cannot_be_told_are_none():

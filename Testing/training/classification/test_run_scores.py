@@ -43,6 +43,14 @@ def test_of_equal_areas_on_test_the_better_calls_are_taken():
     assert chosen.on_test.record is bold
 
 
+def test_of_equal_areas_on_test_accuracy_decides_before_f1():
+    # 4 of 6 right with F1 0.5, against 3 of 6 with F1 2/3.
+    timid = record(number=1, test=((0.9, 0.4, 0.4), (0.3, 0.2, 0.1)))
+    bold = record(number=2, test=((0.9, 0.9, 0.8), (0.6, 0.6, 0.6)))
+    (chosen,) = choose(scored(bold, timid))
+    assert chosen.on_test.record is timid
+
+
 def test_of_equal_areas_on_validation_the_lower_loss_is_taken():
     high, low = record(number=1, val_loss=(0.6, 0.5)), record(number=2, val_loss=(0.6, 0.4))
     (chosen,) = choose(scored(high, low))
