@@ -22,15 +22,19 @@
   function sort(table, heading, column) {
     const body = table.tBodies[0];
     const order = NEXT[heading.getAttribute("aria-sort")];
-    for (const other of table.tHead.querySelectorAll("th[aria-sort]")) other.setAttribute("aria-sort", "none");
+    for (const other of table.tHead.querySelectorAll("th[aria-sort]")) {
+      other.setAttribute("aria-sort", "none");
+    }
     heading.setAttribute("aria-sort", order);
     const sign = order === "descending" ? -1 : 1;
     const rows = Array.from(body.rows);
-    rows.sort((a, b) =>
-      (order === "none" ? 0 : compare(key(a, column), key(b, column), sign)) || a.dataset.place - b.dataset.place);
+    rows.sort((a, b) => {
+      const found = order === "none" ? 0 : compare(key(a, column), key(b, column), sign);
+      return found || a.dataset.place - b.dataset.place;
+    });
     body.append(...rows);
-    const how = order === "none" ? "in its own order" : "sorted by " + heading.innerText.trim() + ", " + order;
-    told.textContent = table.caption.innerText.trim() + ": " + how;
+    const sorted = "sorted by " + heading.innerText.trim() + ", " + order;
+    told.textContent = table.caption.innerText.trim() + ": " + (order === "none" ? "in its own order" : sorted);
   }
 
   for (const table of document.querySelectorAll("table")) {
@@ -41,9 +45,4 @@
       button.addEventListener("click", () => sort(table, heading, column));
     });
   }
-
-  // On paper nothing can be unfolded.
-  window.addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details.print")) part.open = true;
-  });
 })();
