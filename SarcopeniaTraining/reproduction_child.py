@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import SarcopeniaAssessLib
 from SarcopeniaAssessLib.console import PROGRAM
@@ -46,31 +47,34 @@ def run_step(
         The log cannot be written.
     """
     command = [sys.executable, "-m", "SarcopeniaTraining.reproduction_child", *words]
-    complaint = ""
     try:
         (out / LOGS).mkdir(exist_ok=True)
-        log = (out / LOGS / f"{name}.log").open("a", encoding="utf-8")
+        with (out / LOGS / f"{name}.log").open("a", encoding="utf-8") as log:
+            status, complaint = _followed(command, out, log, tell)
     except OSError as error:
-        raise OutputError(f"the log cannot be written ({error.strerror})", "make room, then repeat") from None
-    with (
-        log,
-        subprocess.Popen(
-            command,
-            cwd=out,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        ) as child,
-    ):
-        assert child.stderr is not None
+        raise OutputError(
+            f"what the step says cannot be written ({error.strerror})",
+            "make room; the same command goes on from there",
+        ) from None
+    if status != 0:
+        raise StepFailedError(_why(status, complaint, name), _AGAIN)
+
+
+def _followed(command: Sequence[str], out: Path, log: TextIO, tell: Callable[[str], None]) -> tuple[int, str]:
+    """Status and last complaint of a command; whatever goes wrong here ends it."""
+    complaint = ""
+    with subprocess.Popen(
+        command,
+        cwd=out,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    ) as child:
         try:
-            for text in child.stderr:
-                line = text.rstrip()
-                if not line:
-                    continue
+            for line in filter(None, map(str.rstrip, child.stderr or ())):
                 print(line, file=log, flush=True)
                 if line.startswith(f"{PROGRAM}: "):
                     complaint = line.removeprefix(f"{PROGRAM}: ")
@@ -78,8 +82,7 @@ def run_step(
         except BaseException:
             child.kill()
             raise
-    if child.returncode != 0:
-        raise StepFailedError(_why(child.returncode, complaint, name), _AGAIN)
+    return child.returncode, complaint
 
 
 def _why(status: int, complaint: str, name: str) -> str:

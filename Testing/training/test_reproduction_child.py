@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from SarcopeniaAssessLib.errors import OutputError
 from SarcopeniaAssessLib.output_lock import lock_file
 from SarcopeniaTraining.reproduction_child import LOCK, StepFailedError, run_step
 from SarcopeniaTraining.reproduction_records import FOLDER
@@ -72,6 +73,15 @@ def test_without_a_complaint_the_log_is_named(out):
     (out / "says.py").write_text("import sys; sys.exit(4)")
     with pytest.raises(StepFailedError, match=r"ended with status 4; logs/step\.log tells more"):
         run_step("step", ["says"], out)
+
+
+def test_a_full_disk_is_told_and_ends_the_step(out):
+    (out / "logs").mkdir()
+    (out / "logs" / "step.log").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=r"cannot be written \(No space left on device\)"):
+        run_step("step", ["says", "wait"], out)
+    pid = int((out / "pid").read_text() or 0) if (out / "pid").is_file() else 0
+    assert not pid or left([pid]) == []
 
 
 def test_a_child_ends_with_its_killed_parent(out):
