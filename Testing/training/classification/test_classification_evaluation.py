@@ -10,6 +10,7 @@ from SarcopeniaAssessLib.__main__ import run_group
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaTraining.classification.classification_evaluation import command, evaluate_classification, told
 from SarcopeniaTraining.classification.table_2 import ALL_SETS
+from SarcopeniaTraining.cli import cli
 from Testing.training.classification.made_runs import draw_classification, random_records, record
 from Testing.training.classification.test_two_routes import TOLD, VALIDATION, folders
 from Testing.training.made_scores import score
@@ -154,6 +155,14 @@ def test_what_is_wrong_is_one_line(tmp_path, capsys, spoil, words):
     status, out, err = called(capsys, folder)
     assert (status, out, len(err.splitlines())) == (2, "", 1)
     assert words in err
+
+
+def test_sarcopenia_evaluate_knows_such_a_folder_by_its_run_json(tmp_path, capsys):
+    folder = draw_classification(tmp_path / "made", [record()])
+    assert run_group(cli, ["evaluate", str(folder)]) == 0
+    assert "ResNet50, unfreezeall: test AUC" in capsys.readouterr().out
+    assert run_group(cli, ["evaluate", str(folder), "--all-checkpoints"]) == 2
+    assert "--all-checkpoints is not for a folder of classifier runs" in capsys.readouterr().err
 
 
 def test_two_runs_beside_it_are_refused(tmp_path, capsys):

@@ -125,6 +125,11 @@ def test_the_table_of_who_is_wrong_begins_at_the_cutoff(routes):
     assert float(rows[0]["distance_percent"]) == pytest.approx(-100 * 4 / 144)
     assert (rows[0]["area_right"], rows[0]["ResNet50_right"]) == ("no", "yes")
     assert (rows[2]["area_right"], rows[2]["ResNet50_right"]) == ("yes", "no")
+    assert (rows[3]["area_right"], rows[3]["area_sarcopenic"], rows[3]["ResNet50_right"]) == (
+        "yes",
+        "no",
+        "no",
+    )
     assert (rows[1]["area_positive_folds"], rows[1]["area_folds"]) == ("1", "1")
     text = markdown_text(wrong_table(routes))
     assert "1 of 5 patients are right by the area and by every network" in text
