@@ -85,6 +85,18 @@ def test_who_is_kept_follows_from_the_seed():
     assert one != other
 
 
+def test_each_set_draws_for_itself_who_is_kept():
+    given_up = []
+    for seed in range(5):
+        made = exchanged(two_sets(), LABEL, PHANTOMS, seed=seed)
+        places = [
+            tuple(place for place, case in enumerate(before.train) if case not in after.train)
+            for before, after in zip(two_sets().folds, made.folds, strict=True)
+        ]
+        given_up.append(places[0] == places[1])
+    assert not all(given_up)
+
+
 def test_images_are_joined_in_order_and_pictures_are_refused():
     more = images_of(PHANTOMS, [True] * 4)
     both = joined(images(), more)

@@ -63,6 +63,7 @@ def pictures(tmp_path):
         {"case": "C", "image": "c.bmp", "sarcopenic": "no", "patient": "one"},
         {"case": "D", "image": "d.png", "sarcopenic": "yes"},
         {"case": "E", "image": "b.png"},
+        {"case": "F", "image": "a2.bmp", "annotated_image": "a.bmp", "sarcopenic": "no"},
     ]
     return manifest(tmp_path, rows)
 
@@ -77,20 +78,22 @@ def padded(rgb):
 def test_pictures_are_padded_to_a_square_and_shown_without_their_outline(pictures):
     lines = []
     images = load_images(read_any_cohort(pictures), 60, 420, lines.append)
-    assert images.names == ("A", "B", "C", "D")
-    assert images.rgb.shape == (4, 60, 60, 3)
+    assert images.names == ("A", "B", "C", "D", "F")
+    assert images.rgb.shape == (5, 60, 60, 3)
     assert (images.rgb == images.rgb[..., :1]).all()
     for place in range(3):
         assert np.array_equal(images.rgb[place, :, :, 0], padded(section(place)))
+    assert np.array_equal(images.rgb[4], images.rgb[0])
     d = images.rgb[3, :, :, 0].astype(int)
     assert np.abs(d - padded(section(3))).max() < 45
     assert images.restored == ("D",)
     assert images.source is Source.PICTURES
-    assert images.patients == ("A", "one", "one", "D")
-    assert images.sexes == (Sex.FEMALE, Sex.MALE, None, None)
-    assert images.sarcopenic.tolist() == [True, False, False, True]
+    assert images.patients == ("A", "one", "one", "D", "F")
+    assert images.sexes == (Sex.FEMALE, Sex.MALE, None, None, None)
+    assert images.sarcopenic.tolist() == [True, False, False, True, False]
     assert any("1 cases without a label" in line for line in lines)
     assert any(line.startswith("D: a drawn outline was removed") for line in lines)
+    assert any(line.startswith("F: the plain image stands under") for line in lines)
 
 
 def test_the_annotated_twins_must_be_asked_for(pictures):
@@ -118,10 +121,10 @@ def test_each_bad_picture_is_told_and_nothing_comes_of_the_others(pictures):
     tinted = np.minimum(section(3) + np.array([40, 0, 0]), 255).astype(np.uint8)
     Image.fromarray(tinted).save(pictures / "d.png")
     lines = []
-    with pytest.raises(InputError, match=r"3 of 4 cases have no image to learn from \(A, B, D\)"):
+    with pytest.raises(InputError, match=r"4 of 5 cases have no image to learn from \(A, B, D, F\)"):
         load_images(read_any_cohort(pictures), 32, 420, lines.append)
     told = {line[:1]: line for line in lines if line[1:2] == ":"}
-    assert told.keys() == {"A", "B", "D"}
+    assert told.keys() == {"A", "B", "D", "F"}
     assert "cannot be read" in told["A"]
     assert "cannot be read" in told["B"]
     assert "no line of a clear colour" in told["D"]
@@ -132,7 +135,7 @@ def test_a_side_that_is_none_and_a_cohort_without_labels_are_refused(pictures):
     cohort = read_any_cohort(pictures)
     with pytest.raises(InputError, match="4 pixels"):
         load_images(cohort, 4, 420, lambda _: None)
-    bare = ImageCohort(cohort.path, (cohort.cases[-1],), cohort.digest)
+    bare = ImageCohort(cohort.path, (cohort.cases[4],), cohort.digest)
     with pytest.raises(InputError, match="no case of the cohort has a label"):
         load_images(bare, 32, 420, lambda _: None)
 
@@ -205,7 +208,7 @@ def test_splits_for_classifiers_ask_for_a_label_not_for_a_mask(pictures):
         for c in "SN"
         for n in range(4)
     ]
-    asked = labelled(ImageCohort(cohort.path, (*rows, cohort.cases[-1]), "digest"))
+    asked = labelled(ImageCohort(cohort.path, (*rows, cohort.cases[4]), "digest"))
     fold = make_splits(asked, sizes=(4, 2, 2), folds=1).folds[0]
     assert sorted(fold.train + fold.validation + fold.test) == sorted(case.case for case in rows)
 

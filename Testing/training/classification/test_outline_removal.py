@@ -24,12 +24,12 @@ def picture(seed=3):
     return np.repeat(np.round(grey).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
-def drawn(plain, colour=YELLOW, width=2, blur=False):
+def drawn(plain, colour=YELLOW, width=2, blur=0.0):
     """The picture with a closed line within its body."""
     layer = Image.new("L", plain.shape[1::-1], 0)
     ImageDraw.Draw(layer).ellipse((20, 16, 100, 74), outline=255, width=width)
     opacity = (
-        np.asarray(layer.filter(ImageFilter.GaussianBlur(0.7)) if blur else layer, float)[..., None] / 255
+        np.asarray(layer.filter(ImageFilter.GaussianBlur(blur)) if blur else layer, float)[..., None] / 255
     )
     return np.round(plain * (1 - opacity) + np.array(colour) * opacity).astype(np.uint8)
 
@@ -56,7 +56,7 @@ def test_without_a_twin_a_grey_picture_is_plain():
     assert np.array_equal(plain_image(plain).grey, plain[:, :, 0])
 
 
-@pytest.mark.parametrize("blur", [False, True])
+@pytest.mark.parametrize("blur", [0.0, 0.7, 1.2])
 @pytest.mark.parametrize("colour", [YELLOW, RED, (0, 0, 255)])
 def test_a_coloured_line_is_gone_and_all_else_is_untouched(colour, blur):
     plain = picture()
@@ -64,7 +64,8 @@ def test_a_coloured_line_is_gone_and_all_else_is_untouched(colour, blur):
     removed = remove_outline(annotated)
     changed = (annotated != plain).any(axis=2)
     touched = removed.restored
-    assert touched[np.abs(annotated.astype(int) - plain).max(axis=2) > 12].all()
+    # Of a blurred line what is left is less than the noise, which is 8.
+    assert touched[np.abs(annotated.astype(int) - plain).max(axis=2) > 6].all()
     assert np.array_equal(removed.grey[~changed & ~touched], plain[:, :, 0][~changed & ~touched])
     error = removed.grey.astype(float) - plain[:, :, 0]
     # The line crosses even tissue: what is filled in is off by two draws of its noise at most.

@@ -114,18 +114,17 @@ def test_beyond_the_scan_lies_air():
     assert abs(float(hu[20, 20]) - BODY) < 6
 
 
-def test_a_table_does_not_move_the_middle():
+def test_a_table_that_touches_the_back_does_not_move_the_middle():
     volume = volume_of(WAYS["as stored"])
     hu = volume.slab(0, 3).copy()
     with_table = hu.copy()
-    rows = np.flatnonzero((hu[:, :, 1] > -300).any(axis=0))
-    with_table[:, rows[0] - 12 : rows[0] - 8, :] = 100  # 4 mm of it, 8 mm behind the back
+    back = np.flatnonzero((hu[:, :, 1] > -300).any(axis=0))[0]
+    with_table[:70, back - 4 : back, :] = 100  # 4 mm thick, 60 mm longer than the body to one side
     table = CtVolume.from_array(with_table, volume.ras_from_canonical)
-    lone = CtVolume.from_array(hu, volume.ras_from_canonical)
-    assert not body_of(with_table[:, :, 1], table.pixel_mm)[:, rows[0] - 10].any()
-    assert np.array_equal(
-        slice_on_grid(table, 1, SIDE, FIELD_MM)[12:25], slice_on_grid(lone, 1, SIDE, FIELD_MM)[12:25]
-    )
+    hu = slice_on_grid(table, 1, SIDE, FIELD_MM)
+    # The body keeps its columns 8…31; by the table's own box it would lie 7 of them aside.
+    assert np.abs(hu[20:25, 10:30] - BODY).max() < 6
+    assert (hu[20:25, :6] < -900).all()
 
 
 def test_air_alone_has_no_body_and_is_no_fault():
@@ -143,6 +142,8 @@ def test_sizes_that_show_nothing_are_refused(side, field_mm, words):
 def test_the_only_slice_is_the_level_and_of_several_one_must_be_told(tmp_path):
     untold = CohortCase("A", tmp_path)
     assert slice_of(untold, volume_of(WAYS["as stored"], slices=1)) == 0
+    with pytest.raises(LevelError, match="outside the scan"):
+        slice_of(CohortCase("A", tmp_path, level="slice:1"), volume_of(WAYS["as stored"], slices=1))
     with pytest.raises(LevelError, match="not given"):
         slice_of(untold, volume_of(WAYS["as stored"]))
     assert slice_of(CohortCase("A", tmp_path, level="slice:2"), volume_of(WAYS["as stored"])) == 2
