@@ -12,7 +12,7 @@ from SarcopeniaTraining.classification.classification_evaluation import command,
 from SarcopeniaTraining.classification.table_2 import ALL_SETS
 from SarcopeniaTraining.cli import cli
 from Testing.training.classification.made_runs import draw_classification, random_records, record
-from Testing.training.classification.test_two_routes import TOLD, VALIDATION, folders
+from Testing.training.classification.made_segmentation import TOLD, VALIDATION, folders
 from Testing.training.made_scores import score
 
 FILES = [

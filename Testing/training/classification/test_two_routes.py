@@ -1,7 +1,5 @@
 """Both routes on the same patients: counts, p and tables by hand, and who is left out."""
 
-import csv
-import io
 import json
 
 import pytest
@@ -9,30 +7,10 @@ import pytest
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaTraining.classification.classifier_scores import Confusion
 from SarcopeniaTraining.classification.two_routes import compare_routes, exact_mcnemar
-from SarcopeniaTraining.classification.two_routes_tables import routes_table, wrong_table
-from SarcopeniaTraining.table_files import csv_text, markdown_text
-from Testing.training.classification.made_runs import draw_classification, record
-from Testing.training.classification.made_segmentation import draw_segmentation
+from SarcopeniaTraining.classification.two_routes_tables import routes_table
+from Testing.training.classification.made_runs import record
+from Testing.training.classification.made_segmentation import AREAS, TOLD, folders
 from Testing.training.made_scores import score
-
-# Men, cut-off 144: true and predicted area. A, B sarcopenic; C, D, E not.
-AREAS = {
-    "A": (130.0, 131.0),
-    "B": (140.0, 150.0),
-    "C": (150.0, 140.0),
-    "D": (170.0, 171.0),
-    "E": (180.0, 181.0),
-}
-# Above 0.5: A missed, B found, C and E right, D wrong.
-TOLD = {"A": (True, 0.4), "B": (True, 0.8), "C": (False, 0.1), "D": (False, 0.6), "E": (False, 0.2)}
-VALIDATION = ((0.4, 0.35), (0.3, 0.1))  # apart above 0.325
-
-
-def folders(tmp_path, areas=None, records=None, **given):
-    scores = areas or [score(case, both, fold=1) for case, both in AREAS.items()]
-    segmentation = draw_segmentation(tmp_path / "finetune", scores)
-    records = records or [record(test=TOLD, validation=VALIDATION)]
-    return segmentation, draw_classification(tmp_path / "classify", records, **given)
 
 
 @pytest.fixture
@@ -105,42 +83,6 @@ def test_persons_of_the_cohort_are_one_patient(tmp_path):
     # Areas 131 and 150 say yes and no; their mean 140.5 decides. Probability (0.4 + 0.8)/2.
     assert anna.area.called
     assert anna.classifiers["ResNet50"].probability == pytest.approx(0.6)
-
-
-def test_the_table_of_agreement(routes):
-    row = next(csv.DictReader(io.StringIO(csv_text(routes_table(routes)))))
-    assert (row["patients"], row["sarcopenic"], row["neither_right"]) == ("5", "2", "0")
-    assert float(row["area_accuracy"]) == pytest.approx(0.6)
-    assert float(row["classifier_recall"]) == pytest.approx(0.5)
-    assert float(row["classifier_specificity"]) == pytest.approx(2 / 3)
-    assert float(row["agreement"]) == pytest.approx(0.2)
-    # Each says yes twice of five: by chance they agree in 4/25 + 9/25.
-    assert float(row["kappa"]) == pytest.approx((0.2 - 0.52) / 0.48)
-    assert "5 (2)" in markdown_text(routes_table(routes))
-
-
-def test_the_table_of_who_is_wrong_begins_at_the_cutoff(routes):
-    rows = list(csv.DictReader(io.StringIO(csv_text(wrong_table(routes)))))
-    assert [row["patient"] for row in rows] == ["B", "C", "A", "D"]
-    assert float(rows[0]["distance_percent"]) == pytest.approx(-100 * 4 / 144)
-    assert (rows[0]["area_right"], rows[0]["ResNet50_right"]) == ("no", "yes")
-    assert (rows[2]["area_right"], rows[2]["ResNet50_right"]) == ("yes", "no")
-    assert (rows[3]["area_right"], rows[3]["area_sarcopenic"], rows[3]["ResNet50_right"]) == (
-        "yes",
-        "no",
-        "no",
-    )
-    assert (rows[1]["area_positive_folds"], rows[1]["area_folds"]) == ("1", "1")
-    text = markdown_text(wrong_table(routes))
-    assert "1 of 5 patients are right by the area and by every network" in text
-    assert "yes (1 of 1)" in text
-
-
-def test_number_and_call_never_disagree(tmp_path):
-    told = {**TOLD, "B": (True, 0.4996), "C": (False, 0.5004)}
-    text = markdown_text(wrong_table(compare_routes(*folders(tmp_path, records=[record(test=told)]))))
-    assert "| 0.4996 | no | no |" in text
-    assert "| 0.5004 | yes | no |" in text
 
 
 def test_nobody_in_common_is_told(tmp_path):

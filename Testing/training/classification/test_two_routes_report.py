@@ -5,11 +5,8 @@ import json
 import pytest
 
 from SarcopeniaTraining.classification.two_routes import compare_routes
-from SarcopeniaTraining.classification.two_routes_figure import predicted_distance_percent, routes_figure
 from SarcopeniaTraining.classification.two_routes_report import command, told, write_routes
-from SarcopeniaTraining.figure_style import ORANGE
-from Testing.training.classification.test_two_routes import folders
-from Testing.training.pictures import texts
+from Testing.training.classification.made_segmentation import folders
 
 
 @pytest.fixture
@@ -57,25 +54,3 @@ def test_the_command_writes_captions_and_says_a_line_a_network(made, tmp_path):
 
 def test_told_is_of_the_calls_as_printed(made):
     assert len(told(compare_routes(*made))) == 1
-
-
-def test_the_figure_puts_patients_where_they_are(made):
-    routes = compare_routes(*made)
-    (axis,) = routes_figure(routes).axes
-    drawn = {
-        (round(float(x), 3), round(float(y), 3)) for dots in axis.collections for x, y in dots.get_offsets()
-    }
-    assert drawn == {
-        (round(predicted_distance_percent(one), 3), round(one.classifiers["ResNet50"].probability, 3))
-        for one in routes.patients
-    }
-    assert predicted_distance_percent(routes.patients[0]) == pytest.approx(100 * (131 / 144 - 1))
-    orange = [dots for dots in axis.collections if dots.get_facecolor().size and _is(dots, ORANGE)]
-    assert sum(len(dots.get_offsets()) for dots in orange) == 2  # only the area is right: A, D
-    assert "truly sarcopenic" in texts(axis.figure)
-
-
-def _is(dots, colour):
-    from matplotlib.colors import to_rgba
-
-    return tuple(dots.get_facecolor()[0]) == to_rgba(colour)
