@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from SarcopeniaTraining.images import is_grey
-from SarcopeniaTraining.outlines import COLOURED, OutlineError, find_line
+from SarcopeniaTraining.outlines import COLOURED, DIFFERENT, OutlineError, find_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,8 @@ MOST_DRAWN = 0.25
 """Share of an image that may be coloured: more is no line on a CT."""
 _EVENNESS = 0.25
 """A line is of one grey: it varies this much less than the anatomy under it."""
+_MOST_APART = 0.01
+"""Share of two twins that may differ beside the line: another text, another size bar."""
 _NOISE_SIGMA = 1.5
 _NEAR_PIXELS = 6
 _OUTLYING, _MEDIAN_OF_NORMAL = 3.0, 0.6745
@@ -62,8 +64,8 @@ def plain_image(image: NDArray[np.uint8], twin: NDArray[np.uint8] | None = None)
     Raises
     ------
     OutlineError
-        Which of the two is plain cannot be told; a coloured image of which no plain twin is there and
-        whose line cannot be told.
+        Which of the two is plain cannot be told; two images that are no twins; a coloured image of which no
+        plain twin is there and whose line cannot be told.
     """
     if twin is None or twin.shape != image.shape:
         return _alone(image)
@@ -78,6 +80,7 @@ def plain_image(image: NDArray[np.uint8], twin: NDArray[np.uint8] | None = None)
     if tints[0] <= FAINT < tints[1] or (max(tints) <= FAINT and not _is_drawn(image, twin)):
         return PlainImage(_grey(image), _nowhere(image))
     if tints[1] <= FAINT:
+        _require_twin(image, twin)
         return PlainImage(_grey(twin), _nowhere(twin), "the plain image stands under annotated_image")
     return _alone(image)
 
@@ -135,6 +138,19 @@ def _is_drawn(image: NDArray[np.uint8], twin: NDArray[np.uint8]) -> bool:
     line = find_line(twin, image)
     spread = [float(_grey(one)[line].std()) for one in (image, twin)]
     return spread[0] < _EVENNESS * spread[1]
+
+
+def _require_twin(drawn: NDArray[np.uint8], plain: NDArray[np.uint8]) -> None:
+    """Refuse a grey picture in place of a coloured one where they differ beside the line too."""
+    from scipy.ndimage import binary_dilation
+
+    line = binary_dilation(_chroma(drawn) > FAINT, np.ones((3, 3), np.bool_))
+    apart = (np.abs(drawn.astype(np.int16) - plain) > DIFFERENT).any(axis=2) & ~line
+    if _tint(drawn) > FAINT and apart.mean() > _MOST_APART:
+        raise OutlineError(
+            "the image has colours, and the annotated image is not the same without them",
+            "give the plain image and its own annotated twin",
+        )
 
 
 def _chroma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

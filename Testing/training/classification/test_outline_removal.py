@@ -133,6 +133,12 @@ def test_twins_of_another_size_do_not_count_as_twins():
     assert plain_image(drawn(plain), plain[:80]).restored.any()
 
 
+def test_the_grey_picture_of_somebody_else_does_not_stand_in():
+    other = np.roll(picture(seed=9), 14, axis=1)
+    with pytest.raises(OutlineError, match="not the same without them"):
+        plain_image(drawn(picture()), other)
+
+
 def test_one_picture_given_twice_is_refused_unless_its_line_has_a_colour():
     plain = picture()
     with pytest.raises(OutlineError, match="equals its annotated twin"):
