@@ -7,6 +7,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from SarcopeniaAssessLib.errors import ModelError, OutputError
+from SarcopeniaTraining import journal
+from SarcopeniaTraining.classification import architectures, explanations
 from SarcopeniaTraining.classification.explain_command import explain
 from Testing.training.classification.explained_run import ct_run, picture_run  # noqa: F401 - fixtures
 from Testing.training.classification.tiny_classifier import LAYER
@@ -18,6 +21,12 @@ def told(run, out, *more):
     done = CliRunner().invoke(explain, [str(run), "--out", str(out), *QUICK, *more])
     assert done.exit_code == 0, done.output
     return done
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are tested once, here and in test_explained_figures; each takes seconds."""
+    monkeypatch.setattr(explanations, "_draw", lambda *_: None)
 
 
 def rows(path):
@@ -51,6 +60,7 @@ def test_a_run_over_cts_is_explained(ct_run, tmp_path):  # noqa: F811
     assert summary["settings"]["layer"] == LAYER
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_is_written_is_the_same_again_and_tells_no_place(ct_run, tmp_path):  # noqa: F811
     told(ct_run, tmp_path / "one")
     told(ct_run, tmp_path / "two")
@@ -62,18 +72,19 @@ def test_what_is_written_is_the_same_again_and_tells_no_place(ct_run, tmp_path):
             assert str(tmp_path).encode() not in content
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_of_pictures_no_share_is_told(picture_run, tmp_path):  # noqa: F811
     out = tmp_path / "out"
     done = told(picture_run, out)
     assert "without Hounsfield units" in done.output
     assert rows(out / "attribution.csv") == []
-    assert not (out / "figures" / "attribution.png").exists()
     assert len(rows(out / "checks.csv")) == 4
     summary = json.loads((out / "explanations.json").read_text())
     assert summary["cases"][0]["pixels"] is None
     assert summary["cases"][0]["trained"]["LIME"]["shares"] is None
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_cases_that_were_learned_from_are_said_to_be(picture_run, tmp_path):  # noqa: F811
     done = told(picture_run, tmp_path / "out", "--cases", "P1, P3,P4")
     assert "2 of 3 cases are no test cases of this network" in done.output
@@ -92,6 +103,7 @@ def test_cases_that_were_learned_from_are_said_to_be(picture_run, tmp_path):  # 
         (["--cohort", "other"], "is not the cohort that this run learned from"),
     ],
 )
+@pytest.mark.usefixtures("undrawn")
 def test_what_cannot_be_explained_is_one_sentence(picture_run, tmp_path, more, words):  # noqa: F811
     if more[0] == "--cohort":
         from Testing.training.classification.explained_run import picture_cohort
@@ -104,6 +116,7 @@ def test_what_cannot_be_explained_is_one_sentence(picture_run, tmp_path, more, w
     assert "\n" not in str(done.exception)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_cohort_that_is_gone_is_one_sentence(picture_run, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cohort").rename(tmp_path / "elsewhere")
@@ -112,9 +125,43 @@ def test_a_cohort_that_is_gone_is_one_sentence(picture_run, tmp_path, monkeypatc
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_folder_of_other_explanations_is_refused(picture_run, tmp_path):  # noqa: F811
     told(picture_run, tmp_path / "out")
     done = CliRunner().invoke(
         explain, [str(picture_run), "--out", str(tmp_path / "out"), *QUICK, "--samples", "30"]
     )
     assert "belongs to another samples" in str(done.exception)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_tensorflow_it_is_one_sentence_and_nothing_is_made(picture_run, tmp_path, monkeypatch):  # noqa: F811
+    def missing():
+        raise ModelError("the classifiers need TensorFlow and Keras", architectures.INSTALL)
+
+    monkeypatch.setattr(architectures, "require_keras", missing)
+    done = CliRunner().invoke(explain, [str(picture_run), "--out", str(tmp_path / "out"), *QUICK])
+    assert isinstance(done.exception, ModelError)
+    assert "pip install" in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_full_disk_is_one_sentence_and_what_was_read_stays(picture_run, tmp_path, monkeypatch):  # noqa: F811
+    kept = journal.append_lines
+    left = [3]
+
+    def full(path, lines):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OutputError("readings.jsonl cannot be written (No space left on device)", "make room")
+        kept(path, lines)
+
+    monkeypatch.setattr(journal, "append_lines", full)
+    out = tmp_path / "out"
+    done = CliRunner().invoke(explain, [str(picture_run), "--out", str(out), *QUICK])
+    assert "No space left" in str(done.exception)
+    assert len((out / "readings.jsonl").read_text().splitlines()) == 1 + 3
+    monkeypatch.setattr(journal, "append_lines", kept)
+    told(picture_run, out)
+    assert len((out / "readings.jsonl").read_text().splitlines()) == 1 + 2 * 5
