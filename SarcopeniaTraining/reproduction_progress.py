@@ -68,11 +68,10 @@ class StepsProgress:
         """A step is run now."""
         self._number, self._name, self._title = number, name, title
         self._began = self._told = time.monotonic()
+        left = clock(self._time_left.left_s(name))
+        self._print(f"{self._place()} {title}; {left} left over all steps")
         if self._stream.isatty():
             self._begin_bar()
-        else:
-            left = clock(self._time_left.left_s(name))
-            self._print(f"{self._place()} {title}; {left} left over all steps")
 
     def line(self, text: str) -> None:
         """The running step said something."""
@@ -109,10 +108,10 @@ class StepsProgress:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn())
-        told = TextColumn("{task.fields[told]}")
+        told = TextColumn("{task.fields[told]}", markup=False)
         self._bar = Progress(*columns, told, console=Console(file=self._stream), transient=True)
         expected = self._time_left.expected.get(self._name) or None
-        self._task = self._bar.add_task(f"{self._place()} {self._title}", total=expected, told="")
+        self._task = self._bar.add_task(self._place(), total=expected, told="")
         self._bar.start()
 
     def _place(self) -> str:

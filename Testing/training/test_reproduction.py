@@ -1,7 +1,6 @@
 """Steps run, kept, gone on with and made anew: on commands of a few lines, and whole on tiny CTs."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -100,6 +99,18 @@ def test_a_changed_command_runs_what_depends_on_it_and_sets_the_training_aside(s
     assert (out / "report.html").read_text() == "dbxc"
     assert (out / "superseded" / "run-1" / "model").read_text() == "a"
     assert "made anew (command); what was there is in superseded/run-1" in capsys.readouterr().err
+
+
+def test_changed_data_make_anew_what_was_learned_from_them(subject, tmp_path, capsys):
+    out, mask = tmp_path / "out", tmp_path / "mask.nii"
+    mask.write_text("one")
+    train, *rest = steps()
+    learning = given(subject, (replace(train, given=(mask,)), *rest))
+    reproduce(learning, out)
+    mask.write_text("another")
+    assert reproduce(learning, out).ran == ("train",)
+    assert (out / "superseded" / "run-1" / "model").is_file()
+    assert "made anew (data)" in capsys.readouterr().err
 
 
 def test_a_step_that_makes_the_same_again_ends_the_chain(subject, tmp_path):
@@ -251,21 +262,3 @@ def test_killed_at_five_moments_it_ends_with_the_tables_of_an_undisturbed_run(pl
     said = ended(begun(place, out))
     assert said.count("up to date") == len(said.splitlines())
     assert time.monotonic() - began < max(0.1 * took, 10)
-
-
-@pytest.mark.slow  # the segmentation half twice over
-def test_a_changed_truth_makes_anew_what_was_learned_from_it(place):
-    out = place / "changed"
-    ended(begun(place, out, "--only", "segment"))
-    mask = place / "cohort" / "T01" / "muscle.nii.gz"
-    other = (place / "cohort" / "T04" / "muscle.nii.gz").stat()
-    content = mask.read_bytes()
-    mask.write_bytes(content + b"\0")  # bytes after a gzip's end: another file, the same mask
-    try:
-        said = ended(begun(place, out, "--only", "segment"))
-    finally:
-        mask.write_bytes(content)
-    assert other.st_size
-    assert "made anew (data); what was there is in superseded/finetune-1" in said
-    assert (out / "superseded" / "pretrain-1" / "encoder.safetensors").is_file()
-    assert os.path.getsize(out / "tables" / "table3.csv")

@@ -69,3 +69,23 @@ def test_a_line_now_and_then_is_passed_on(monkeypatch):
     for now[0], line in ((5, "early"), (30, "epoch 3"), (31, "too soon")):
         progress.line(line)
     assert stream.getvalue().splitlines()[1:] == ["[2/3] epoch 3; 2 min left over all steps"]
+
+
+class Terminal(io.StringIO):
+    """A terminal of 80 columns."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar_that_goes_again_and_signs_in_lines_are_no_commands(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    progress = StepsProgress(3, TimeLeft({"a": 100}), stream)
+    progress.begin(2, "a", "the folds")
+    progress.line("loss [/bold] 0.3")
+    progress.end(20)
+    text = stream.getvalue()
+    assert "[2/3] the folds; 2 min left over all steps" in text
+    assert "loss [/bold] 0.3" in text
+    assert text.rstrip().endswith("[2/3] the folds: done in 20 s")
