@@ -3,7 +3,7 @@
 python -m SarcopeniaTraining.pipeline_figure docs/images/pipeline.png
 
 Every image is what the library computes for the sample CT (a phantom) with a bundled model. The paper's
-second route, image classifiers, is not built yet and not drawn.
+second route, image classifiers, is not drawn.
 """
 
 from __future__ import annotations
