@@ -53,7 +53,7 @@ def grown(result):
 
 def test_an_unreviewed_result_says_what_assess_says(result, model, volume):
     alone = assess(volume, sex="male", age_years=67, height_m=1.75, weight_kg=82, l3="slice:3", model=model)
-    varying = {"id", "timing_s", "case"}
+    varying = {"id", "timing_s", "case", "assessed_at"}
     mine, other = (
         {name: value for name, value in record.items() if name not in varying}
         for record in (result.record, alone.record)

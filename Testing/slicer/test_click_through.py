@@ -362,7 +362,7 @@ def test_the_record_is_that_of_the_command(clicks):
     clicks.go_to(expected["l3"]["superior_mm"])
     clicks.assess()
     record = clicks.widget.logic.record(clicks.widget.panel.result)
-    apart = ("id", "timing_s", "l3")
+    apart = ("id", "timing_s", "l3", "assessed_at")
     assert {key: value for key, value in record.items() if key not in apart} == {
         key: value for key, value in expected.items() if key not in apart
     }
