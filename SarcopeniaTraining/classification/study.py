@@ -31,7 +31,7 @@ NETWORK, SCHEME = "ResNet50", "unfreezeall"
 """What a study takes of a preset that has them: the least costly network, trained whole."""
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_INSTEAD = ("side", "epochs", "patience", "seed")
+_INSTEAD = ("side", "epochs", "patience", "learning_rate", "seed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +170,7 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--side", type=click.IntRange(min=32), help="Pixels of the square images."),
         click.option("--epochs", type=click.IntRange(min=1), help="At most so many."),
         click.option("--patience", type=click.IntRange(min=1), help="Epochs without a better validation."),
+        click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Of Adam."),
         click.option("--seed", type=click.IntRange(min=0), help="Instead of the preset's."),
         click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes."),
         click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of failures."),

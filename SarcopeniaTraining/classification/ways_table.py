@@ -29,7 +29,7 @@ PANELS = {
     "auc": "AUC",
     "sensitivity": "sensitivity",
     "specificity": "specificity",
-    "balanced_accuracy": "balanced accuracy",
+    "balanced_accuracy": "balanced\naccuracy",
 }
 NOTES = (
     "AUC: of each set's test patients by that set's network; mean and standard deviation (n − 1) over sets. "
@@ -94,7 +94,7 @@ def ways_figure(rows: Sequence[Row]) -> Figure:
     """A panel a score, a line a way: its value and its 95 % interval; dashed: chance."""
     from SarcopeniaTraining.figure_style import BLUE, GREY, INK, panels
 
-    figure, axes = panels(1, len(PANELS), 1.1 + 0.42 * len(rows))
+    figure, axes = panels(1, len(PANELS), 1.1 + 0.45 * len(rows))
     places = list(range(len(rows)))[::-1]
     for axis, (name, title) in zip(axes, PANELS.items(), strict=True):
         if name not in {"sensitivity", "specificity"}:
@@ -105,7 +105,7 @@ def ways_figure(rows: Sequence[Row]) -> Figure:
         axis.set_xlim(-0.03, 1.03)
         axis.set_ylim(-0.6, len(rows) - 0.4)
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-        axis.set_yticks(places, [str(row["way"]) for row in rows] if axis is axes[0] else [])
+        axis.set_yticks(places, [_broken(row) for row in rows] if axis is axes[0] else [])
         axis.tick_params(length=0)
     return figure
 
@@ -135,8 +135,13 @@ def _mark(axis: Any, place: int, row: Row, name: str, colour: str) -> None:
         axis.text(0.5, place, "–", ha="center", va="center")
         return
     if low is not None and high is not None:
-        axis.plot([float(low), float(high)], [place, place], color=colour, linewidth=2)
-    axis.plot([float(value)], [place], "o", color=colour, markersize=7)
+        axis.plot([float(low), float(high)], [place, place], color=colour, linewidth=2, clip_on=False)
+    axis.plot([float(value)], [place], "o", color=colour, markersize=6, clip_on=False)
+
+
+def _broken(row: Row) -> str:
+    """Its title, in two lines where it has two parts."""
+    return str(row["way"]).replace(": ", ":\n")
 
 
 def _learned(row: Row) -> str:

@@ -31,10 +31,21 @@ def test_a_study_takes_one_network_and_one_scheme_of_its_preset():
     preset = one_combination(options_of())
     assert (preset.networks, preset.schemes) == (("ResNet50",), ("unfreezeall",))
     assert not preset.class_weights
-    given = options_of("--network", "densenet121", "--scheme", "freezeall", "--sets", "2-3", "--side", "64")
+    given = options_of(
+        "--learning-rate",
+        "1e-3",
+        "--network",
+        "densenet121",
+        "--scheme",
+        "freezeall",
+        "--sets",
+        "2-3",
+        "--side",
+        "64",
+    )
     preset = one_combination({**given, "epochs": 7})
     assert (preset.networks, preset.schemes, preset.sets) == (("DenseNet121",), ("freezeall",), (2, 3))
-    assert (preset.side, preset.epochs) == (64, 7)
+    assert (preset.side, preset.epochs, preset.learning_rate) == (64, 7, 0.001)
 
 
 def test_a_network_that_is_none_is_refused():

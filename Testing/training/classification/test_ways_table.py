@@ -102,5 +102,5 @@ def test_the_study_leaves_table_figure_and_caption(tmp_path):
     assert float(rows[0]["sensitivity"]) == 0.25
     assert "0.25 (" in (tmp_path / "made.md").read_text()
     shown = texts(ways_figure(table.rows))
-    for words in ("as printed", "moved", "AUC", "sensitivity", "specificity", "balanced accuracy"):
+    for words in ("as printed", "moved", "AUC", "sensitivity", "specificity", "balanced\naccuracy"):
         assert words in shown
