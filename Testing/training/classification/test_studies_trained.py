@@ -12,7 +12,7 @@ from Testing.training.tiny_cohort import tiny_cohort
 
 pytestmark = pytest.mark.slow
 
-SMALL = ("--scheme", "freezeall", "--side", "32", "--sets", "1")
+SMALL = ("--scheme", "freezeall", "--learning-rate", "1e-3", "--side", "32", "--sets", "1")
 
 
 @pytest.fixture(scope="module")
