@@ -47,14 +47,15 @@ def explained(tissues=True):
 def readings():
     """Trained: what speaks for sarcopenic lies left in A; B is called not sarcopenic, by what lies right.
 
-    The first random head has A's order of weights reversed and the second has it unchanged; in the
+    The first random head has A's order of weights reversed and calls A otherwise, the second has it
+    unchanged; in the
     random network nothing speaks for the call of B.
     """
     first = [[0.4, -0.2, 0.3, 0.1], [0.4, -0.2, 0.1, 0.3]]
     return [
         reading(State.TRAINED, "A", first),
         reading(State.TRAINED, "B", [[0.1, -0.3, 0.2, -0.1], [0.1, -0.3, 0.2, -0.1]], 0.2),
-        reading(State.RANDOM_HEAD, "A", [[-0.4, 0.2, -0.3, -0.1]], cells=CELLS[::-1]),
+        reading(State.RANDOM_HEAD, "A", [[-0.4, 0.2, -0.3, -0.1]], 0.2, cells=CELLS[::-1]),
         reading(State.RANDOM_HEAD, "B", [[0.1, -0.3, 0.2, -0.1]], 0.2),
         reading(State.RANDOM_HEAD, "A", [[4, -2, 3, 1]], draw=1),
         reading(State.RANDOM_HEAD, "B", [[0.1, -0.3, 0.2, -0.1]], 0.2, draw=1),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,8 @@ from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaTraining import journal
 from SarcopeniaTraining.classification import architectures, explanations
 from SarcopeniaTraining.classification.explain_command import explain
+from SarcopeniaTraining.classification.explained_readings import ExplainPlan
+from SarcopeniaTraining.classification.lime_maps import LimeSettings
 from Testing.training.classification.explained_run import ct_run, picture_run  # noqa: F401 - fixtures
 from Testing.training.classification.tiny_classifier import LAYER
 
@@ -165,3 +168,22 @@ def test_a_full_disk_is_one_sentence_and_what_was_read_stays(picture_run, tmp_pa
     monkeypatch.setattr(journal, "append_lines", kept)
     told(picture_run, out)
     assert len((out / "readings.jsonl").read_text().splitlines()) == 1 + 2 * 5
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_of_a_run_that_saw_the_outline_every_table_says_so(picture_run, tmp_path):  # noqa: F811
+    facts = json.loads((picture_run / "run.json").read_text())
+    (picture_run / "run.json").write_text(json.dumps({**facts, "leak": True}))
+    told(picture_run, tmp_path / "out")
+    for name in ("attribution", "checks"):
+        assert "LEAK" in (tmp_path / "out" / f"{name}.md").read_text()
+    assert json.loads((tmp_path / "out" / "explanations.json").read_text())["leak"] is True
+
+
+@pytest.mark.parametrize(("cells", "said"), [((3, 3), True), ((5, 3), True), ((4, 4), False)])
+def test_a_map_that_is_too_coarse_is_said_to_be(cells, said):
+    read = SimpleNamespace(
+        plan=ExplainPlan("seen", LimeSettings()), explained=SimpleNamespace(cases=(), tissues={})
+    )
+    notes = " ".join(explanations._notes(read, cells))
+    assert (f"Grad-CAM at layer seen has {cells[0]}×{cells[1]} cells" in notes) is said
