@@ -30,8 +30,18 @@ FINETUNE_CROP_CORE_S = 14.0
 SLICE_S = 10.8
 """The published network's slice in windows (docs/benchmarks.md)."""
 PRETRAIN_REGION_CORE_S = 0.0
-STEP_OF_8_CORE_S: Mapping[str, float] = {}
-READ_8_CORE_S: Mapping[str, float] = {}
+STEP_OF_8_CORE_S: Mapping[str, float] = {
+    "InceptionV3": 6.0,
+    "DenseNet121": 5.0,
+    "ResNet50": 5.7,
+    "InceptionResNetV2": 12.1,
+}
+READ_8_CORE_S: Mapping[str, float] = {
+    "InceptionV3": 1.7,
+    "DenseNet121": 1.0,
+    "ResNet50": 1.1,
+    "InceptionResNetV2": 3.2,
+}
 """`python -m Testing.benchmarks paper_steps`."""
 MEASURED_S: Mapping[tuple[str, str], float] = {
     ("pretrain", "smoke"): 99.0,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 _PLAIN_EVERY_S = 20.0
-_LEAST_S = 10.0
+_LEAST_S = 60.0
 """Steps that together take less say nothing of this machine's pace."""
 
 
