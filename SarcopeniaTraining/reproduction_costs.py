@@ -29,7 +29,7 @@ FINETUNE_CROP_CORE_S = 14.0
 """A training step of one crop of 96³ of the published network (presets/finetune/paper.json)."""
 SLICE_S = 10.8
 """The published network's slice in windows (docs/benchmarks.md)."""
-PRETRAIN_REGION_CORE_S = 0.0
+PRETRAIN_REGION_CORE_S = 102.0
 STEP_OF_8_CORE_S: Mapping[str, float] = {
     "InceptionV3": 6.0,
     "DenseNet121": 5.0,
@@ -173,15 +173,15 @@ def _training(core_s: float, count: str, each_s: float) -> Cost:
 
 def _evaluate(step: Step, subject: Subject) -> Cost:
     readings = _sizes(subject)[2] * subject.preset.folds
-    if str(_finetune_name(subject)).startswith("paper"):
+    if str(_preset_of("finetune", subject)).startswith("paper"):
         seconds = readings * SLICE_S
         return Cost(seconds, on_a100(seconds), f"{readings} readings of {SLICE_S} s, measured on one")
     smoke = MEASURED_S["evaluate", "smoke"]
     return Cost(smoke, smoke, f"measured with smoke on {PATIENTS} phantoms, {clock(smoke)}")
 
 
-def _finetune_name(subject: Subject) -> Any:
-    found = [step.preset for step in subject.everything if step.name == "finetune"]
+def _preset_of(name: str, subject: Subject) -> Any:
+    found = [step.preset for step in subject.everything if step.name == name]
     return (found[0] or {}).get("name") if found else None
 
 
@@ -199,6 +199,19 @@ def _classifiers(step: Step, subject: Subject) -> Cost:
     seconds = core_s / CORES
     basis = f"{preset['epochs']} epochs at most, by one step of eight images of each network"
     return Cost(seconds, on_a100(seconds), basis)
+
+
+def _explanations(step: Step, subject: Subject) -> Cost:
+    """LIME reads each sample once a seed of the trained network, of the random one, and once more."""
+    told = subject.preset.explain
+    if told is None or _preset_of("classify", subject) != "paper":
+        seconds = ESTIMATED_S.get((step.name, ""), 0.0)
+        return Cost(seconds, seconds, _ESTIMATED)
+    readings = told.count * told.samples * (2 * told.seeds + 1)
+    seconds = readings * max(READ_8_CORE_S.values()) / 8 / CORES
+    return Cost(
+        seconds, on_a100(seconds), f"{readings} images read by the slowest network, measured on eight"
+    )
 
 
 def _imbalance(step: Step, subject: Subject) -> Cost:
@@ -240,4 +253,5 @@ _RECKONED: Mapping[str, Callable[[Step, Subject], Cost]] = {
     "evaluate": _evaluate,
     "classify": _classifiers,
     "imbalance": _imbalance,
+    "explain": _explanations,
 }

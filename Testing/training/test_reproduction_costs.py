@@ -60,6 +60,19 @@ def test_classifiers_are_reckoned_from_each_networks_own_step():
     assert classifier_core_s(preset | {"schemes": ["freezeall"]}, 79) == pytest.approx(79 * read / 8)
 
 
+def test_explanations_are_counted_as_by_hand():
+    """8 cases × 1,000 samples × (2 × 3 seeds + 1), each 3.2/8 core-seconds on two cores."""
+    cost = costs("paper")["explain"]
+    assert cost.basis.startswith("56000 images read")
+    assert cost.seconds == pytest.approx(56_000 * 3.2 / 8 / 2)
+
+
+def test_imbalance_trains_one_network_in_four_ways():
+    """ResNet50, ten sets, 100 epochs: 54 × 5.7 / 8 + 12 × 1.1 / 8 core-seconds an epoch."""
+    epoch = (54 * 5.7 + 12 * 1.1) / 8
+    assert costs("paper")["imbalance"].seconds == pytest.approx(4 * 10 * 100 * epoch / 2)
+
+
 def test_each_of_the_papers_networks_was_measured():
     assert set(STEP_OF_8_CORE_S) == set(READ_8_CORE_S) == set(ARCHITECTURES)
 
