@@ -25,7 +25,7 @@ _INTERRUPTED = 130
     show_default=True,
     help="smoke or paper, or a JSON file of the same fields.",
 )
-@click.option("--out", type=_FOLDER, required=True, help="Folder of everything; one that was begun goes on.")
+@click.option("--out", type=_FOLDER, help="Folder of everything; one that was begun goes on.")
 @click.option(
     "--only",
     type=click.Choice(["tables", "classify", "segment"]),
@@ -43,7 +43,7 @@ _INTERRUPTED = 130
 )
 @click.option("--dry-run", is_flag=True, help="Name every step and what it is expected to cost; do nothing.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
-def reproduce(cohort: Path | None, preset_name: str, out: Path, **options: Any) -> int:
+def reproduce(cohort: Path | None, preset_name: str, out: Path | None, **options: Any) -> int:
     """Reproduce the whole paper on COHORT, or on phantoms that are drawn first.
 
     Pre-training, ten folds, classifiers, explanations, Tables 1 to 4 and one HTML report beside the printed
@@ -57,9 +57,12 @@ def reproduce(cohort: Path | None, preset_name: str, out: Path, **options: Any) 
 
     subject = subject_of(cohort, preset_name, options)
     if options["dry_run"]:
-        for line in cost_lines(subject, stale(subject, out)):
+        everything = tuple(step.name for step in subject.wanted)
+        for line in cost_lines(subject, everything if out is None else stale(subject, out)):
             click.echo(line)
         return 0
+    if out is None:
+        raise click.UsageError("--out is missing: the folder of everything")
     try:
         done = run(subject, out)
     except KeyboardInterrupt:

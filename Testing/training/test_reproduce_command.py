@@ -29,6 +29,15 @@ def test_a_dry_run_names_every_step_and_makes_nothing(tmp_path):
     assert not out.exists()
 
 
+def test_a_dry_run_needs_no_folder_and_the_work_does():
+    told = CliRunner().invoke(reproduce, ["--preset", "paper", "--dry-run"])
+    assert told.exit_code == 0, told.output
+    assert "up to date" not in told.output
+    refused = CliRunner().invoke(reproduce, ["--preset", "smoke"])
+    assert refused.exit_code == 2
+    assert "--out is missing" in refused.output
+
+
 def test_the_command_is_a_verb_whose_help_is_of_one_page():
     assert "reproduce" in cli.list_commands(None)
     told = CliRunner().invoke(reproduce, ["--help"]).output
