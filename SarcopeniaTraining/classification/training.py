@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from SarcopeniaTraining.classification.classify_preset import ClassifyPreset
     from SarcopeniaTraining.classification.frozen_features import Tensors
 
+SETTLING_BATCH, SETTLING_BATCHES = 32, 4
+"""Images of a pass whose statistics are taken, and passes."""
 _LEAST_PROBABILITY = 1e-7
 """Keras's own: below it a cross-entropy is not told from that of this probability."""
 
@@ -104,9 +106,13 @@ class TrainableScheme:
         Of `schemes.cut`, after `schemes.apply_scheme`: the layers' `trainable` is read while it is compiled.
     learning_rate:
         Of Adam, whose other numbers are Keras's.
+    settles:
+        Whether `settle` is wanted: of a random start.
     """
 
-    def __init__(self, frozen: Any | None, trained: Any, learning_rate: float) -> None:
+    def __init__(
+        self, frozen: Any | None, trained: Any, learning_rate: float, *, settles: bool = False
+    ) -> None:
         keras = require_keras()
         keras.utils.set_random_seed(0)  # operations that want one, under op determinism; none is drawn here
         self.frozen, self.trained = frozen, trained
@@ -116,7 +122,10 @@ class TrainableScheme:
         self._optimizer.build(self.variables)
         fixed = {id(self._optimizer.learning_rate)}
         self._state = [each for each in self._optimizer.variables if id(each) not in fixed]
+        norms = [each for each in trained.layers if isinstance(each, keras.layers.BatchNormalization)]
+        self._norms = [each for each in norms if each.trainable] if settles else []
         self._step, self._ask = self._compiled()
+        self._settle = self._settling() if self._norms else None
 
     @property
     def trained_parameters(self) -> int:
@@ -131,6 +140,19 @@ class TrainableScheme:
     def step(self, inputs: Tensors, labels: NDArray[np.int32], weights: NDArray[np.float32]) -> float:
         """One step of Adam; the loss before it."""
         return float(self._step(list(inputs), labels, weights))
+
+    def settle(self, inputs: Tensors, seed: Sequence[int]) -> None:
+        """Set the statistics of batch norms that learn to those of training images, as they are now.
+
+        Keras's moving ones lag by some 200 steps: a trained start has them, a random one is judged by
+        statistics of networks that are gone, for longer than a small set trains ("precise BN", Wu & Johnson
+        2021, arXiv 2105.07576). Training itself does not read them. Nothing happens of a trained start.
+        """
+        if self._settle is None:
+            return
+        order = batches(len(inputs[0]), SETTLING_BATCH, seed)[:SETTLING_BATCHES]
+        for number, places in enumerate(order, 1):
+            self._settle(list(rows(inputs, places)), np.float32(1 - 1 / number))  # the mean over batches
 
     def probability(self, inputs: Tensors) -> NDArray[np.float64]:
         """Probability of being sarcopenic, in inference mode."""
@@ -164,6 +186,26 @@ class TrainableScheme:
         compiled.get_concrete_function()  # now: the next scheme sets other layers trainable
         return compiled, tf.function(ask, input_signature=[inputs])
 
+    def _settling(self) -> Any:
+        """A forward pass in training mode whose moving statistics have the momentum that is given."""
+        import tensorflow as tf
+
+        trained, norms = self.trained, self._norms
+        several = len(trained.inputs) > 1
+        inputs = [tf.TensorSpec([None, *each.shape[1:]], tf.float32) for each in trained.inputs]
+        before = [each.momentum for each in norms]
+
+        def settle(given: Any, momentum: Any) -> None:
+            for each in norms:
+                each.momentum = momentum
+            trained(given if several else given[0], training=True)
+
+        compiled = tf.function(settle, input_signature=[inputs, tf.TensorSpec([], tf.float32)])
+        compiled.get_concrete_function()
+        for each, value in zip(norms, before, strict=True):
+            each.momentum = value
+        return compiled
+
 
 class NetworkTraining:
     """A network that is built once and set back to its start before each run.
@@ -191,6 +233,7 @@ class NetworkTraining:
         from SarcopeniaTraining.classification.networks import build_classifier
 
         self.arch, self.side, self.learning_rate = arch, side, learning_rate
+        self._is_random = backbone_weights is None
         self.model = build_classifier(arch, side, seed, backbone_weights)
         self._start = [each.numpy() for each in self.model.weights]
         self._schemes: dict[str, TrainableScheme] = {}
@@ -211,7 +254,7 @@ class NetworkTraining:
             scheme = Scheme(name)
             apply_scheme(self.model, self.arch, scheme)
             parts = cut(self.model, self.arch, scheme)
-            self._schemes[name] = TrainableScheme(*parts, self.learning_rate)
+            self._schemes[name] = TrainableScheme(*parts, self.learning_rate, settles=self._is_random)
         return self._schemes[name]
 
     def features(self, name: str, images: NDArray[np.uint8]) -> Tensors:
@@ -240,6 +283,7 @@ def learn(scheme: TrainableScheme, train: Part, validation: Part, learning: Lear
             loss = scheme.step(rows(train.inputs, places), labels[places], weights[places])
             losses.append(loss * len(places))
         history["loss"].append(sum(losses) / len(labels))
+        scheme.settle(train.inputs, (seed, epoch, 1))
         said = scheme.probability(validation.inputs)
         history["val_loss"].append(cross_entropy(validation.sarcopenic, said))
         if not all(math.isfinite(each[-1]) for each in history.values()):

@@ -181,3 +181,44 @@ def test_cross_entropy_by_hand():
     assert found == pytest.approx((math.log(2) + math.log(4) + 0) / 3)
     assert cross_entropy(np.array([True]), np.array([0.0])) == pytest.approx(7 * math.log(10))
     assert math.isnan(cross_entropy(np.array([True]), np.array([math.nan])))
+
+
+def settled(keras, count, *, frozen=False, settles=True):
+    """A batch norm after `settle` on so many cases, and its inputs."""
+    model = two_inputs(keras)
+    norm = model.get_layer("norm")
+    norm.trainable = not frozen
+    cases = part(count, 1)
+    TrainableScheme(None, model, 0.01, settles=settles).settle(cases.inputs, (3, 1))
+    return norm, np.concatenate(cases.inputs, axis=1)
+
+
+def test_settled_statistics_are_those_of_the_training_cases(keras):
+    norm, given = settled(keras, 20)
+    assert norm.moving_mean.numpy() == pytest.approx(given.mean(axis=0), abs=1e-6)
+    assert norm.moving_variance.numpy() == pytest.approx(given.var(axis=0), abs=1e-5)
+    assert norm.momentum == 0.99
+
+
+def test_of_many_cases_they_are_the_mean_over_batches_whatever_stood_there_before(keras):
+    norm, given = settled(keras, 70)
+    pieces = batches(70, 32, (3, 1))
+    means = np.mean([given[piece].mean(axis=0) for piece in pieces], axis=0)
+    assert [len(piece) for piece in pieces] == [32, 32, 6]
+    assert norm.moving_mean.numpy() == pytest.approx(means, abs=1e-6)
+
+
+@pytest.mark.parametrize("how", [{"frozen": True}, {"settles": False}])
+def test_frozen_norms_and_trained_starts_keep_theirs(keras, how):
+    norm, _ = settled(keras, 20, **how)
+    assert (norm.moving_mean.numpy() == 0).all()
+
+
+def test_training_does_not_read_them(keras):
+    """They change what is said of other cases, not what is learned."""
+    history = {}
+    for settles in (False, True):
+        scheme = TrainableScheme(None, two_inputs(keras), 0.05, settles=settles)
+        history[settles] = learn(scheme, part(30, 1), part(12, 2), LEARNING, seed=3).history
+    assert history[True]["loss"] == history[False]["loss"]
+    assert history[True]["val_loss"] != history[False]["val_loss"]
