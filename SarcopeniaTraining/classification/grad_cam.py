@@ -71,7 +71,7 @@ class GradCam:
 
         images = tf.convert_to_tensor(prepared)
         with tf.GradientTape() as tape:
-            tape.watch(images)  # without it nothing of a frozen network is recorded
+            tape.watch(images)  # without it a layer before the first weights is not recorded
             activation, features = self._readings(images, training=False)
             logits = tf.matmul(features, self._head.kernel) + self._head.bias
             signs = tf.constant(np.where(classes == 1, 1.0, -1.0), tf.float32)

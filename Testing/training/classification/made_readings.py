@@ -54,7 +54,7 @@ def readings():
     first = [[0.4, -0.2, 0.3, 0.1], [0.4, -0.2, 0.1, 0.3]]
     return [
         reading(State.TRAINED, "A", first),
-        reading(State.TRAINED, "B", [[0.1, -0.3, 0.2, -0.1], [0.1, -0.3, 0.2, -0.1]], 0.2),
+        reading(State.TRAINED, "B", [[0.1, -0.3, 0.2, -0.1], [0.1, -0.3, 0.2, 0.05]], 0.2),
         reading(State.RANDOM_HEAD, "A", [[-0.4, 0.2, -0.3, -0.1]], 0.2, cells=CELLS[::-1]),
         reading(State.RANDOM_HEAD, "B", [[0.1, -0.3, 0.2, -0.1]], 0.2),
         reading(State.RANDOM_HEAD, "A", [[4, -2, 3, 1]], draw=1),

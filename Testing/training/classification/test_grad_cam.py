@@ -54,13 +54,27 @@ def test_images_of_a_batch_do_not_see_each_other_and_many_are_read_in_turn(by_ha
     assert cam.maps(many[:0], []).shape == (0, 2, 2)
 
 
-def test_a_frozen_network_has_the_same_map():
-    model = tiny_network()
+def test_a_network_that_was_built_frozen_has_the_same_map():
     images = np.random.default_rng(1).normal(size=(2, 24, 24, 3)).astype(np.float32)
-    before = grad_cam_at(model, LAYER).maps(images, (1, 0))
-    model.trainable = False
-    np.testing.assert_array_equal(grad_cam_at(model, LAYER).maps(images, (1, 0)), before)
+    free, frozen = tiny_network(), tiny_network(trainable=False)
+    assert not frozen.trainable_weights
+    before = grad_cam_at(free, LAYER).maps(images, (1, 0))
+    np.testing.assert_array_equal(grad_cam_at(frozen, LAYER).maps(images, (1, 0)), before)
     assert before.max() > 0
+
+
+def test_a_layer_before_the_first_weights_can_be_read():
+    keras = require_keras()
+    image = keras.Input((2, 2, 3))
+    seen = keras.layers.ZeroPadding2D(1, name="padded")(image)
+    seen = keras.layers.Conv2D(1, 1, use_bias=False, name="first")(seen)
+    pooled = keras.layers.GlobalAveragePooling2D()(seen)
+    model = keras.Model(image, keras.layers.Dense(2, "softmax")(pooled))
+    model.layers[-1].set_weights([np.array([[0.0, 16.0]]), np.zeros(2)])
+    model.get_layer("first").set_weights([np.array([1.0, -1.0, 0.0]).reshape(1, 1, 3, 1)])
+    (cells,) = grad_cam_at(model, "padded").maps(IMAGE, (1,))
+    np.testing.assert_allclose(cells[1:3, 1:3], [[1, 1], [1, 1]])  # red less green, 16 cells at 16 / 16
+    assert cells[0].max() == cells[:, 0].max() == 0
 
 
 def test_a_class_that_is_called_always_has_a_map_at_the_last_convolution():

@@ -14,14 +14,16 @@ SIDE = 24
 LAYER = "seen"
 
 
-def tiny_network(side: int = SIDE, seed: int = 3) -> Any:
+def tiny_network(side: int = SIDE, seed: int = 3, trainable: bool = True) -> Any:
     """Two convolutions and a two-node softmax named as that of the real networks."""
     keras = require_keras()
     image = keras.Input((side, side, 3))
-    seen = keras.layers.Conv2D(4, 5, strides=4, activation="relu", name="first")(image)
-    seen = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name=LAYER)(seen)
+    seen = keras.layers.Conv2D(4, 5, strides=4, activation="relu", name="first", trainable=trainable)(image)
+    seen = keras.layers.Conv2D(6, 3, padding="same", activation="relu", name=LAYER, trainable=trainable)(seen)
     pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(seen)
-    model = keras.Model(image, keras.layers.Dense(2, "softmax", name="status")(pooled), name="resnet50")
+    model = keras.Model(
+        image, keras.layers.Dense(2, "softmax", name="status", trainable=trainable)(pooled), name="resnet50"
+    )
     start_weights(model, seed)
     for weight in model.get_layer("status").weights:
         weight.assign(weight / 50)  # probabilities away from 0 and 1
