@@ -4,14 +4,19 @@ from Testing.killed_parent import workers_left
 
 PARENT = """
 import os, time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from SarcopeniaAssessLib.batch import Request, _start_worker
+from functools import partial
+from SarcopeniaAssessLib.batch import Request, start_worker
+from SarcopeniaAssessLib.worker_pool import run_all
+
+def work(task):
+    time.sleep(60 if task == "long" else 1)
+    return os.getpid()
 
 def main():
-    pool = ProcessPoolExecutor(2, get_context("spawn"), _start_worker, (Request(), 2))
-    print(*{pool.submit(os.getpid).result() for _ in range(9)}, flush=True)
-    pool.submit(time.sleep, 60).result()
+    tasks = ["short", "short", "long", "long"]
+    found = run_all(work, tasks, 2, partial(start_worker, Request(), 2))
+    print(next(found)[1], next(found)[1], flush=True)
+    next(found)
 
 if __name__ == "__main__":
     main()
