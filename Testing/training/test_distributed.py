@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,9 +100,27 @@ def test_one_process_is_a_team_of_its_own():
         team.wait()
 
 
-def test_half_precision_is_used_on_the_cpu_where_the_preset_asks_for_it():
-    assert half_precision(True, "cpu")
+@pytest.mark.parametrize("has", [True, False])
+def test_half_precision_is_used_where_the_preset_asks_for_it_and_the_processor_has_it(monkeypatch, has):
+    monkeypatch.setattr("torch.ops.mkldnn._is_mkldnn_bf16_supported", lambda: has)
+    assert half_precision(True, "cpu") is has
     assert not half_precision(False, "cpu")
+
+
+def test_this_processor_says_whether_it_has_half_precision():
+    """By its own list of what it can; Linux on x86 alone has such a list."""
+    facts = Path("/proc/cpuinfo")
+    flags = re.search(r"^flags\s*:(.*)", facts.read_text(), re.MULTILINE) if facts.exists() else None
+    if flags is None:
+        pytest.skip("this system does not list what its processor can")
+    assert half_precision(True, "cpu") is ("avx512bw" in flags[1].split())
+
+
+def test_half_precision_is_never_emulated_on_a_gpu(monkeypatch):
+    asked = {}
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **how: asked.update(how) or False)
+    assert not half_precision(True, "cuda")
+    assert asked == {"including_emulation": False}
 
 
 def test_two_processes_train_a_fold_and_one_writes(tmp_path):
