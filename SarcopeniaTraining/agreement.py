@@ -183,19 +183,35 @@ def status_agreement(truth: Sequence[bool], predicted: Sequence[bool]) -> Status
     ValueError
         No pairs, or unequal numbers.
     """
-    from scipy.stats import binomtest
     from sklearn.metrics import cohen_kappa_score
 
     first, second = _pairs(truth, predicted, 1)
     right, count = int((first == second).sum()), len(first)
-    interval = binomtest(right, count).proportion_ci(0.95, "wilson")
+    share = wilson(right, count)
+    assert share is not None  # there is a pair
     one_status = len({*first.tolist(), *second.tolist()}) == 1
     return StatusAgreement(
         right,
         count,
-        Estimate(right / count, float(interval.low), float(interval.high)),
+        share,
         None if one_status else float(cohen_kappa_score(first, second)),
     )
+
+
+def wilson(right: int, count: int) -> Estimate | None:
+    """A share with Wilson's 95 % interval; `None` of nobody.
+
+    Raises
+    ------
+    ValueError
+        More right than there are.
+    """
+    from scipy.stats import binomtest
+
+    if count == 0:
+        return None
+    interval = binomtest(right, count).proportion_ci(0.95, "wilson")
+    return Estimate(right / count, float(interval.low), float(interval.high))
 
 
 def clustered(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SarcopeniaAssessLib.criteria import StatusValue
-from SarcopeniaTraining.agreement import RESAMPLES, RESAMPLING_SEED, Estimate
+from SarcopeniaTraining.agreement import RESAMPLES, RESAMPLING_SEED, Estimate, wilson
 from SarcopeniaTraining.held_out import HeldOutScore
 from SarcopeniaTraining.table_files import Block, Row, Shown, Table, Value, decimal_text
 
@@ -151,12 +151,7 @@ def resampled(
 
 def share(yes: Sequence[bool]) -> Estimate | None:
     """Share of yes with Wilson's interval; `None` of nothing."""
-    from scipy.stats import binomtest
-
-    if not yes:
-        return None
-    interval = binomtest(sum(yes), len(yes)).proportion_ci(0.95, "wilson")
-    return Estimate(sum(yes) / len(yes), float(interval.low), float(interval.high))
+    return wilson(sum(yes), len(yes))
 
 
 def is_ordinary(score: HeldOutScore) -> bool:

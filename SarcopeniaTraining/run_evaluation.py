@@ -173,12 +173,7 @@ def _summary(
 ) -> dict[str, Any]:
     """What `summary.json` says; every number unrounded, as in the CSVs."""
     cohort = own.run.facts.get("cohort") or {}
-    rows = {
-        table.name: [
-            {name: row.get(name) for block in table.blocks for name in block.names} for row in table.rows
-        ]
-        for table in tables
-    }
+    rows = {table.name: table.records() for table in tables}
     return {
         "schema": SCHEMA,
         "run": own.name,

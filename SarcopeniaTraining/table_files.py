@@ -73,6 +73,15 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> list[str]:
+        """Columns of the CSV."""
+        return [name for block in self.blocks for name in block.names]
+
+    def records(self) -> list[dict[str, Value]]:
+        """Rows with every column, unrounded, as JSON holds them."""
+        return [{name: row.get(name) for name in self.names} for row in self.rows]
+
 
 def number(name: str, decimals: int, *, signed: bool = False) -> Callable[[Row], str]:
     """Text of a number with so many decimals; signed: with + or −."""
@@ -131,12 +140,11 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 def csv_text(table: Table) -> str:
     """Every column of every block; numbers in full, nothing where a value is not known."""
-    names = [name for block in table.blocks for name in block.names]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    for row in table.rows:
-        writer.writerow([_csv_value(row.get(name)) for name in names])
+    writer.writerow(table.names)
+    for row in table.records():
+        writer.writerow([_csv_value(value) for value in row.values()])
     return text.getvalue()
 
 

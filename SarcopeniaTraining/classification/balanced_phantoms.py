@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.patient import Sex
-from SarcopeniaTraining.classification.classifier_images import ClassifierImages, Source, load_images
+from SarcopeniaTraining.classification.classifier_images import ClassifierImages, load_images
 from SarcopeniaTraining.cohort import read_cohort
 from SarcopeniaTraining.phantom.cohort import IDENTITY, CohortPlan, write_cohort
 from SarcopeniaTraining.phantom.patients import ScanPlan
@@ -54,20 +53,21 @@ class Shortage:
     men: int
 
 
-def shortage(splits: Splits, images: ClassifierImages) -> Shortage:
+def shortage(splits: Splits, images: ClassifierImages) -> Shortage | None:
     """How many phantoms of which class balance every training part.
+
+    `None` where all are balanced already, or where which class is the rarer differs among them.
 
     Raises
     ------
     InputError
-        The training parts are balanced already, or which class is the rarer differs among them.
+        A case of the splits has no image.
     """
+    images.places([case for fold in splits.folds for case in fold.train])
     label = dict(zip(images.names, images.sarcopenic.tolist(), strict=True))
-    lacking = [sum(-1 if label[case] else 1 for case in fold.train) for fold in splits.folds]
+    lacking = [_lack(fold, label) for fold in splits.folds]
     if min(lacking) * max(lacking) < 0 or not any(lacking):
-        raise InputError(
-            "the training parts do not lack one of the classes", "give a cohort in which one class is rarer"
-        )
+        return None
     sarcopenic, count = max(lacking) > 0, max(map(abs, lacking))
     sexes = [
         sex for sex, own in zip(images.sexes, images.sarcopenic, strict=True) if sex and own == sarcopenic
@@ -109,17 +109,13 @@ def phantom_images(cohort: Cohort, side: int, field_mm: float) -> ClassifierImag
 
 
 def joined(images: ClassifierImages, more: ClassifierImages) -> ClassifierImages:
-    """The cases of both.
+    """The cases of both, images of CTs of one side.
 
     Raises
     ------
     InputError
-        Images of CTs and of pictures, of two sides, or a name that both have.
+        A name that both have.
     """
-    if images.source is not Source.CT or more.source is not images.source:
-        raise InputError(
-            "phantoms and pictures of unknown pixel size cannot be mixed", "give a cohort of CTs"
-        )
     return ClassifierImages(
         names=(*images.names, *more.names),
         rgb=np.concatenate([images.rgb, more.rgb]),

@@ -18,7 +18,7 @@ from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaAssessLib.output_lock import FolderLock
 from SarcopeniaTraining.classification.classifier_calibration import calibration
 from SarcopeniaTraining.classification.classifier_run import read_classification
-from SarcopeniaTraining.classification.run_scores import choose, combinations, score_runs
+from SarcopeniaTraining.classification.run_scores import choose, combinations, people_of, score_runs
 from SarcopeniaTraining.classification.run_words import STARTS, run_words
 from SarcopeniaTraining.classification.runs_table import runs_table
 from SarcopeniaTraining.classification.table_1 import table_1
@@ -131,8 +131,7 @@ def evaluate_in_context(context: click.Context) -> None:
 
 
 def _evaluated(run: Classification, out: Path, beside: Path | None) -> ClassificationEvaluation:
-    people = dict((run.facts.get("cohort") or {}).get("people") or {})
-    scores = score_runs(run.records, people)
+    scores = score_runs(run.records, people_of(run))
     own, chosen, words = combinations(scores), choose(scores), run_words(run)
     tables: list[Table] = [table_1(own, words), table_2(chosen, words), runs_table(scores, words)]
     compared = None
@@ -205,12 +204,7 @@ def _summary(
     run: Classification, chosen: Sequence[ChosenRun], tables: Sequence[Table], routes: dict[str, Any] | None
 ) -> dict[str, Any]:
     """What `summary.json` says; every number unrounded, as in the CSVs."""
-    rows = {
-        table.name: [
-            {name: row.get(name) for block in table.blocks for name in block.names} for row in table.rows
-        ]
-        for table in tables
-    }
+    rows = {table.name: table.records() for table in tables}
     return {
         "schema": SCHEMA,
         "run": run.name,

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from SarcopeniaAssessLib.dicom_attributes import looks_like_dicom
 from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
 from SarcopeniaTraining.classification.outline_removal import plain_image
 from SarcopeniaTraining.classification.slice_grid import (
-    FIELD_MM,
     LEAST_SIDE,
     grey_on_grid,
-    mask_on_grid,
     slice_of,
-    slice_on_grid,
 )
 from SarcopeniaTraining.cohort import Cohort, CohortCase, read_cohort
 from SarcopeniaTraining.image_cohort import ImageCase, ImageCohort, read_image_cohort
@@ -37,22 +35,17 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.patient import Sex
 
 __all__ = [
-    "FIELD_MM",
     "ClassifierImages",
     "LabelledCohort",
     "Source",
-    "grey_on_grid",
     "labelled",
     "load_images",
-    "mask_on_grid",
     "read_any_cohort",
     "slice_of",
-    "slice_on_grid",
     "square",
 ]
 
 _TOLD = 5
-_DICOM = b"DICM"
 
 
 class Source(StrEnum):
@@ -297,7 +290,7 @@ def _load(case: ImageCase | CohortCase, wanted: _Wanted) -> _Loaded:
         volume = case.open()
         grey = grey_on_grid(volume, slice_of(case, volume), wanted.side, wanted.field_mm)
         return _Loaded(_rgb(grey), Source.CT)
-    if _is_dicom(case.image):
+    if looks_like_dicom(case.image):
         return _Loaded(_rgb(_dicom_slice(case.image, wanted.side, wanted.field_mm)), Source.CT)
     twin = None if case.annotated_image is None else read_image(case.annotated_image)
     if wanted.annotated:
@@ -328,15 +321,6 @@ def _dicom_slice(path: Path, side: int, field_mm: float) -> NDArray[np.uint8]:
             "give it in the column ct, with its level",
         )
     return grey_on_grid(volume, 0, side, field_mm)
-
-
-def _is_dicom(path: Path) -> bool:
-    """Told by its content: pictures of all formats begin otherwise."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(132)[128:] == _DICOM
-    except OSError:
-        return False
 
 
 def _require_one_scale(found: Sequence[_Loaded]) -> None:

@@ -19,6 +19,9 @@ from SarcopeniaTraining.agreement import Z_95, Estimate
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+COUNTS = ("tp", "fp", "fn", "tn")
+MEASURES = ("accuracy", "precision", "recall", "specificity", "f1", "balanced_accuracy")
+"""Of a `Confusion`, in the order of tables."""
 THRESHOLD = 0.5
 """Above it a patient is called sarcopenic: the larger of the two nodes, as printed."""
 
@@ -108,24 +111,34 @@ class Confusion:
         return self.tp + self.fn
 
     @property
+    def parts(self) -> dict[str, tuple[int, int]]:
+        """Of each measure that is a share of patients: how many, of how many."""
+        return {
+            "accuracy": (self.right, self.count),
+            "precision": (self.tp, self.tp + self.fp),
+            "recall": (self.tp, self.positive),
+            "specificity": (self.tn, self.tn + self.fp),
+        }
+
+    @property
     def accuracy(self) -> float | None:
         """Share of right calls."""
-        return _share(self.right, self.count)
+        return _share(*self.parts["accuracy"])
 
     @property
     def precision(self) -> float | None:
         """Of those called sarcopenic, the share who are; `None` where nobody was called so."""
-        return _share(self.tp, self.tp + self.fp)
+        return _share(*self.parts["precision"])
 
     @property
     def recall(self) -> float | None:
         """Sensitivity: of those who are sarcopenic, the share called so."""
-        return _share(self.tp, self.positive)
+        return _share(*self.parts["recall"])
 
     @property
     def specificity(self) -> float | None:
         """Of those who are not sarcopenic, the share called so."""
-        return _share(self.tn, self.tn + self.fp)
+        return _share(*self.parts["specificity"])
 
     @property
     def f1(self) -> float | None:
@@ -140,6 +153,10 @@ class Confusion:
         if self.recall is None or self.specificity is None:
             return None
         return (self.recall + self.specificity) / 2
+
+    def columns(self, prefix: str = "") -> dict[str, int | float | None]:
+        """Counts and measures by name, for a row of a table."""
+        return {f"{prefix}{name}": getattr(self, name) for name in (*COUNTS, *MEASURES)}
 
     def __add__(self, other: Confusion) -> Confusion:
         return Confusion(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn, self.tn + other.tn)
@@ -331,22 +348,6 @@ def moved_threshold(truth: ArrayLike, probability: ArrayLike) -> float | None:
         return round(gained or 0.0, 12), -abs(threshold - THRESHOLD), -threshold
 
     return max([THRESHOLD, *between], key=merit)
-
-
-def wilson(right: int, count: int) -> Estimate | None:
-    """A share with Wilson's 95 % interval; `None` of nobody.
-
-    Raises
-    ------
-    ValueError
-        More right than there are.
-    """
-    from scipy.stats import binomtest
-
-    if count == 0:
-        return None
-    interval = binomtest(right, count).proportion_ci(0.95, "wilson")
-    return Estimate(right / count, float(interval.low), float(interval.high))
 
 
 def _middle(below: float, above: float) -> float:

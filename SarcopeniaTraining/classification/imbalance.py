@@ -26,12 +26,19 @@ from SarcopeniaTraining.classification.study import (
     train_plans,
     trained,
 )
+from SarcopeniaTraining.table_files import decimal_text
 
 if TYPE_CHECKING:
     from SarcopeniaTraining.classification.classifier_images import ClassifierImages
-    from SarcopeniaTraining.table_files import Table
+    from SarcopeniaTraining.table_files import Row, Table
 
 PHANTOMS = "phantoms"
+_TOLD = {
+    "AUC": "auc",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "balanced": "balanced_accuracy",
+}
 PRINTED, MOVED, WEIGHTED, ADDED, EXCHANGED = (
     "as printed",
     "threshold moved on validation",
@@ -51,6 +58,7 @@ _BALANCED = (
     "the place of cases of the commoner class, so it has as many cases as before."
 )
 _NO_PHANTOMS = "Balanced phantoms are left out: pictures have no known pixel size, so none can be drawn."
+_NO_RARER = "Balanced phantoms are left out: no class is the rarer one in the training parts of all sets."
 
 
 @click.command()
@@ -108,6 +116,8 @@ def _balanced(study: Study, images: ClassifierImages) -> tuple[list[Way], str]:
     if not isinstance(study.cohort, Cohort):
         return [], _NO_PHANTOMS
     wanted = shortage(study.splits, images)
+    if wanted is None:
+        return [], _NO_RARER
     drawn = draw_phantoms(study.cohort, wanted, study.out / PHANTOMS, study.preset.seed, say, study.jobs)
     more = phantom_images(drawn, study.side, study.preset.field_mm)
     both = joined(images, more)
@@ -130,14 +140,9 @@ def _caption(study: Study, with_phantoms: bool) -> str:
     )
 
 
-def _line(row: Any) -> str:
-    scores = (f"{name} {_short(row[key])}" for name, key in (("AUC", "auc"), ("sensitivity", "sensitivity")))
-    specificity = f"specificity {_short(row['specificity'])}"
-    return f"{row['way']}: {', '.join(scores)}, {specificity}, balanced {_short(row['balanced_accuracy'])}"
-
-
-def _short(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _line(row: Row) -> str:
+    scores = (f"{name} {decimal_text(row[key], 2)}" for name, key in _TOLD.items())
+    return f"{row['way']}: {', '.join(scores)}"
 
 
 if __name__ == "__main__":

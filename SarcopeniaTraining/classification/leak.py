@@ -27,6 +27,7 @@ from SarcopeniaTraining.classification.study import (
     train_plans,
     trained,
 )
+from SarcopeniaTraining.table_files import decimal_text
 
 if TYPE_CHECKING:
     from SarcopeniaTraining.classification.classifier_images import ClassifierImages
@@ -60,8 +61,7 @@ def leak(cohort: Path, habits: str, **options: Any) -> int:
     study = study_of(cohort, options)
     table = leak_study(study, asked)
     for row in table.rows:
-        value = row["auc"]
-        click.echo(f"{row['way']}: AUC {'–' if value is None else format(value, '.2f')}")
+        click.echo(f"{row['way']}: AUC {decimal_text(row['auc'], 2)}")
     click.echo(f"{len(table.rows)} ways: {study.out / 'leak.md'}")
     return 0
 
@@ -85,7 +85,7 @@ def leak_study(study: Study, habits: Sequence[Habit], train: Train = train_plans
         raise InputError(
             "outlines are drawn from the masks of CTs, this is a cohort of pictures", "give a cohort of CTs"
         )
-    pictures = write_pictures(study.cohort, habits, study.out / PICTURES, say)
+    pictures = write_pictures(study.cohort, habits, study.out / PICTURES / study.cohort.digest[:12], say)
     write_table(quality_table(pictures, habits), study.out)
     plain = _load(study, next(iter(pictures.values())))
     ways = [Way("plain", PLAIN, study.plan("plain", plain))]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from SarcopeniaTraining.agreement import RESAMPLES, RESAMPLING_SEED, Estimate, spread
+from SarcopeniaTraining.agreement import RESAMPLES, RESAMPLING_SEED, Estimate, spread, wilson
 from SarcopeniaTraining.classification.classifier_scores import (
     THRESHOLD,
     Confusion,
@@ -22,7 +22,6 @@ from SarcopeniaTraining.classification.classifier_scores import (
     confusion,
     pair_order,
     score_interval,
-    wilson,
 )
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from SarcopeniaTraining.agreement import Estimate
+    from SarcopeniaTraining.classification.classifier_run import Classification
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +132,11 @@ class ChosenRun:
     def network(self) -> str:
         """Its name."""
         return self.best.record.network
+
+
+def people_of(run: Classification) -> dict[str, str]:
+    """Person of each case that is not a person of its own, as the run's cohort told."""
+    return dict((run.facts.get("cohort") or {}).get("people") or {})
 
 
 def score_runs(records: Iterable[RunRecord], people: Mapping[str, str]) -> tuple[RunScore, ...]:

@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from SarcopeniaTraining.classification.classifier_scores import COUNTS, MEASURES
 from SarcopeniaTraining.classification.run_words import estimates, with_interval
 from SarcopeniaTraining.table_files import Block, Row, Shown, Table, number, word
 
 if TYPE_CHECKING:
+    from SarcopeniaTraining.classification.classifier_scores import COUNTS, MEASURES
     from SarcopeniaTraining.classification.run_scores import RunScore
-    from SarcopeniaTraining.classification.run_words import RunWords
+from SarcopeniaTraining.classification.run_words import RunWords
 
 RUNS_NOTES = (
     "AUC: DeLong's interval on the logit scale; of a part whose classes are apart Newcombe's score interval.",
@@ -21,8 +23,6 @@ RUNS_NOTES = (
     "What a run took in seconds and memory stands in the run's own journal, not here: it is not the same "
     "twice.",
 )
-_MEASURES = ("accuracy", "precision", "recall", "specificity", "f1", "balanced_accuracy")
-_COUNTS = ("tp", "fp", "fn", "tn")
 
 
 def runs_table(scores: Sequence[RunScore], words: RunWords) -> Table:
@@ -32,7 +32,7 @@ def runs_table(scores: Sequence[RunScore], words: RunWords) -> Table:
         (
             *("network", "scheme", "set", "start", "seed", "epochs", "best_epoch", "trained_parameters"),
             *("validation_auc", "validation_loss", "auc", "auc_low_95", "auc_high_95"),
-            *(*_COUNTS, *_MEASURES),
+            *(*COUNTS, *MEASURES),
             *("moved_threshold", "moved_accuracy", "moved_f1"),
             *("brier", "brier_of_share", "calibration_slope", "calibration_intercept"),
         ),
@@ -58,7 +58,7 @@ def runs_table(scores: Sequence[RunScore], words: RunWords) -> Table:
 
 
 def _row(score: RunScore) -> Row:
-    record, calls, calibration = score.record, score.calls, score.calibration
+    record, calibration = score.record, score.calibration
     return {
         "network": record.network,
         "scheme": record.scheme,
@@ -71,7 +71,7 @@ def _row(score: RunScore) -> Row:
         "validation_auc": score.validation_auc,
         "validation_loss": record.validation_loss if math.isfinite(record.validation_loss) else None,
         **estimates({"auc": score.test_auc}),
-        **{name: getattr(calls, name) for name in (*_COUNTS, *_MEASURES)},
+        **score.calls.columns(),
         "moved_threshold": score.threshold,
         "moved_accuracy": score.moved_calls.accuracy,
         "moved_f1": score.moved_calls.f1,

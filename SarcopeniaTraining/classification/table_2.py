@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from SarcopeniaTraining.classification.classifier_scores import Confusion, wilson
+from SarcopeniaTraining.agreement import wilson
+from SarcopeniaTraining.classification.classifier_scores import COUNTS, MEASURES
 from SarcopeniaTraining.classification.over_sets import calls_over_sets, confusion_over_sets
 from SarcopeniaTraining.classification.printed_classifiers import PrintedTest, printed_tests
 from SarcopeniaTraining.classification.run_words import estimates, with_interval
@@ -36,11 +37,9 @@ TABLE_2_NOTES = (
     "(0.85, 1, 0.5) means one positive found, two missed, and no false positive.",
     "Printed: the conclusion says 82 % accuracy, the table 0.85 to 0.92.",
 )
-_MEASURES = ("accuracy", "precision", "recall", "specificity", "f1", "balanced_accuracy")
-_COUNTS = ("tp", "fp", "fn", "tn")
-_MOVED = ("threshold", *_COUNTS, *_MEASURES)
-_CHOSEN = ("scheme", "set", "auc", *_COUNTS, "accuracy", "precision", "f1")
-_PRINTED_NAMES = ("scheme", "accuracy", "precision", "f1", *_COUNTS)
+_MOVED = ("threshold", *COUNTS, *MEASURES)
+_CHOSEN = ("scheme", "set", "auc", *COUNTS, "accuracy", "precision", "f1")
+_PRINTED_NAMES = ("scheme", "accuracy", "precision", "f1", *COUNTS)
 
 
 def table_2(chosen: Sequence[ChosenRun], words: RunWords) -> Table:
@@ -65,12 +64,12 @@ def table_2(chosen: Sequence[ChosenRun], words: RunWords) -> Table:
 
 
 def _own_block(heading: str) -> Block:
-    estimated = (*_MEASURES, "auc")
+    estimated = (*MEASURES, "auc")
     return Block(
         heading,
         (
             *("network", "readings", "scheme", "set", "sets", "validation_auc"),
-            *("test_readings", "test_sarcopenic", *_COUNTS),
+            *("test_readings", "test_sarcopenic", *COUNTS),
             *(f"{name}{end}" for name in estimated for end in ("", "_low_95", "_high_95")),
         ),
         (
@@ -136,7 +135,7 @@ def _printed_block() -> Block:
 
 def _four(prefix: str) -> Callable[[Row], str]:
     def text(row: Row) -> str:
-        counts = [row.get(prefix + name) for name in _COUNTS]
+        counts = [row.get(prefix + name) for name in COUNTS]
         return NOT_KNOWN if counts[0] is None else "/".join(map(str, counts))
 
     return text
@@ -144,12 +143,7 @@ def _four(prefix: str) -> Callable[[Row], str]:
 
 def _best(one: ChosenRun) -> dict[str, Value]:
     run, calls = one.best, one.best.calls
-    shares = {
-        "accuracy": (calls.right, calls.count),
-        "precision": (calls.tp, calls.tp + calls.fp),
-        "recall": (calls.tp, calls.positive),
-        "specificity": (calls.tn, calls.tn + calls.fp),
-    }
+    shares = {name: wilson(*part) for name, part in calls.parts.items()}
     return {
         "scheme": run.record.scheme,
         "set": run.record.set,
@@ -157,10 +151,10 @@ def _best(one: ChosenRun) -> dict[str, Value]:
         "validation_auc": run.validation_auc,
         "test_readings": calls.count,
         "test_sarcopenic": calls.positive,
-        **_numbers(calls, ""),
-        **estimates({name: wilson(*counts) for name, counts in shares.items()} | {"auc": run.test_auc}),
+        **calls.columns(),
+        **estimates(shares | {"auc": run.test_auc}),
         "moved_threshold": run.threshold,
-        **_numbers(run.moved_calls, "moved_"),
+        **run.moved_calls.columns("moved_"),
     }
 
 
@@ -173,9 +167,9 @@ def _all_sets(one: Combination) -> dict[str, Value]:
         "validation_auc": None if validation is None else validation.mean,
         "test_readings": calls.count,
         "test_sarcopenic": calls.positive,
-        **_numbers(calls, ""),
+        **calls.columns(),
         **estimates(calls_over_sets(one.tests) | {"auc": None if over is None else over.mean}),
-        **_numbers(confusion_over_sets(one.tests, one.thresholds), "moved_"),
+        **confusion_over_sets(one.tests, one.thresholds).columns("moved_"),
     }
 
 
@@ -185,7 +179,7 @@ def _on_test(one: ChosenRun) -> dict[str, Value]:
         "test_chosen_scheme": record.scheme,
         "test_chosen_set": record.set,
         "test_chosen_auc": None if area is None else area.value,
-        **_numbers(one.on_test.calls, "test_chosen_"),
+        **one.on_test.calls.columns("test_chosen_"),
     }
 
 
@@ -195,9 +189,5 @@ def _printed(one: PrintedTest) -> dict[str, Value]:
         "printed_accuracy": one.accuracy,
         "printed_precision": one.precision,
         "printed_f1": one.f1,
-        **{f"printed_{name}": getattr(one.calls, name) for name in _COUNTS},
+        **{f"printed_{name}": getattr(one.calls, name) for name in COUNTS},
     }
-
-
-def _numbers(calls: Confusion, prefix: str) -> dict[str, Value]:
-    return {f"{prefix}{name}": getattr(calls, name) for name in (*_COUNTS, *_MEASURES)}

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -26,11 +26,8 @@ from SarcopeniaTraining.classification.route_readings import (
     area_scores,
     classifier_readings,
 )
-from SarcopeniaTraining.classification.run_scores import ChosenRun, choose, score_runs
+from SarcopeniaTraining.classification.run_scores import ChosenRun, choose, people_of, score_runs
 from SarcopeniaTraining.run_folder import read_run
-
-if TYPE_CHECKING:
-    from SarcopeniaTraining.classification.classifier_run import Classification
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def compare_routes(segmentation: Path, classification: Path) -> TwoRoutes:
     scores = area_scores(folds)
     person = {score.case: score.person for score in scores}
     areas, undetermined = area_readings(scores)
-    chosen = choose(score_runs(run.records, {**_people(run), **person}))
+    chosen = choose(score_runs(run.records, {**people_of(run), **person}))
     if not chosen:
         raise InputError(
             "no run of these classifiers is finished", "repeat `sarcopenia classify`: it goes on"
@@ -196,10 +193,6 @@ def _contradicts(area: AreaReading, classifiers: Iterable[Mapping[str, Classifie
 def _best(chosen: Sequence[ChosenRun]) -> ChosenRun:
     """Of the networks' best runs the one with the greatest AUC on validation, then the lower loss."""
     return min(chosen, key=lambda one: one.best.record.selection_key)
-
-
-def _people(run: Classification) -> dict[str, str]:
-    return dict((run.facts.get("cohort") or {}).get("people") or {})
 
 
 def _digest(facts: Mapping[str, Any]) -> str | None:

@@ -90,12 +90,7 @@ def _right(one: RouteAgreement) -> str:
 
 
 def _summary(routes: TwoRoutes, tables: tuple[Table, ...]) -> dict[str, Any]:
-    rows = {
-        table.name: [
-            {name: row.get(name) for block in table.blocks for name in block.names} for row in table.rows
-        ]
-        for table in tables
-    }
+    rows = {table.name: table.records() for table in tables}
     return {
         "schema": SCHEMA,
         "patients": len(routes.patients),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from SarcopeniaAssessLib.criteria import format_area
-from SarcopeniaTraining.classification.classifier_scores import THRESHOLD, Confusion, wilson
+from SarcopeniaTraining.agreement import wilson
+from SarcopeniaTraining.classification.classifier_scores import COUNTS, THRESHOLD, Confusion
 from SarcopeniaTraining.classification.route_readings import AS_PRINTED
 from SarcopeniaTraining.classification.run_words import estimates, with_interval
 from SarcopeniaTraining.table_files import NOT_KNOWN, Block, Row, Shown, Table, Value, number, word
@@ -80,7 +81,7 @@ def _route_block(route: str, heading: str) -> Block:
     names = tuple(f"{route}_{name}{end}" for name in _SHARES for end in ("", "_low_95", "_high_95"))
     return Block(
         heading,
-        (*(f"{route}_{name}" for name in ("tp", "fp", "fn", "tn")), *names),
+        (*(f"{route}_{name}" for name in COUNTS), *names),
         tuple(Shown(f"{name} (95 %)", with_interval(f"{route}_{name}", 2)) for name in _SHARES),
     )
 
@@ -131,12 +132,8 @@ def _agreement_row(one: RouteAgreement) -> Row:
 
 
 def _of_route(route: str, calls: Confusion) -> dict[str, Value]:
-    shares = {
-        f"{route}_accuracy": wilson(calls.right, calls.count),
-        f"{route}_recall": wilson(calls.tp, calls.positive),
-        f"{route}_specificity": wilson(calls.tn, calls.tn + calls.fp),
-    }
-    counts = {f"{route}_{name}": getattr(calls, name) for name in ("tp", "fp", "fn", "tn")}
+    shares = {f"{route}_{name}": wilson(*calls.parts[name]) for name in _SHARES}
+    counts = {f"{route}_{name}": getattr(calls, name) for name in COUNTS}
     return {**counts, **estimates(shares)}
 
 

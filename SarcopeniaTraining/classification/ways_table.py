@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.model_file import write_whole
-from SarcopeniaTraining.classification.classifier_scores import THRESHOLD
+from SarcopeniaTraining.classification.classifier_scores import COUNTS, THRESHOLD
 from SarcopeniaTraining.classification.over_sets import calls_over_sets, confusion_over_sets
 from SarcopeniaTraining.classification.run_words import estimates, with_interval
 from SarcopeniaTraining.table_files import Block, Row, Shown, Table, Value, mean_sd, number, word, write_table
@@ -37,7 +37,6 @@ NOTES = (
     "sarcopenic ones and others apart, each with all of his or her readings (2,000 draws).",
     "– : cannot be told, e.g. F1 where nobody was called sarcopenic.",
 )
-_COUNTS = ("tp", "fp", "fn", "tn")
 
 
 def ways_table(
@@ -49,7 +48,7 @@ def ways_table(
         heading,
         (
             *("way", "network", "scheme", "sets", "trained_sarcopenic", "trained_other", "threshold"),
-            *(*names, "auc_sd", "validation_auc", *_COUNTS),
+            *(*names, "auc_sd", "validation_auc", *COUNTS),
         ),
         (
             Shown("way", word("way")),
@@ -86,7 +85,7 @@ def way_row(way: Way, runs: Combination) -> dict[str, Value]:
         **estimates({own: calls[name] for own, name in CALLS.items()}),
         "auc_sd": None if over is None else over.sd,
         "validation_auc": None if validation is None else validation.mean,
-        **{count: getattr(total, count) for count in _COUNTS},
+        **{count: getattr(total, count) for count in COUNTS},
     }
 
 

@@ -13,6 +13,7 @@ from SarcopeniaTraining.agreement import (
     signed_rank_p,
     spread,
     status_agreement,
+    wilson,
 )
 
 # Peak expiratory flow of 17 people by two meters, first readings (Bland & Altman, Lancet 1986;1:307-10).
@@ -143,3 +144,12 @@ def test_what_is_no_list_of_numbers_is_refused(values):
 def test_unequal_numbers_are_no_pairs():
     with pytest.raises(ValueError, match="no pairs"):
         bland_altman([1, 2, 3], [1, 2])
+
+
+def test_wilson_of_the_papers_twelve_of_thirteen():
+    found = wilson(12, 13)
+    z = 1.959964
+    centre = (12 + z**2 / 2) / (13 + z**2)
+    half = z / (13 + z**2) * math.sqrt(12 * 1 / 13 + z**2 / 4)
+    assert (found.value, found.low, found.high) == pytest.approx((12 / 13, centre - half, centre + half))
+    assert wilson(0, 0) is None

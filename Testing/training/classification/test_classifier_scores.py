@@ -17,7 +17,6 @@ from SarcopeniaTraining.classification.classifier_scores import (
     pair_order,
     per_person,
     roc_curve,
-    wilson,
 )
 
 # Sarcopenic 0.9, 0.6, 0.5; others 0.7, 0.5, 0.3, 0.1. Of the 12 pairs in order: 4 + 3 + 2.5 = 9.5.
@@ -185,15 +184,6 @@ def test_neighbouring_floats_are_kept_apart():
     above = math.nextafter(below, 1)
     threshold = moved_threshold([False, True], [below, above])
     assert confusion([False, True], [below, above], threshold) == Confusion(1, 0, 0, 1)
-
-
-def test_wilson_of_the_papers_twelve_of_thirteen():
-    found = wilson(12, 13)
-    z = 1.959964
-    centre = (12 + z**2 / 2) / (13 + z**2)
-    half = z / (13 + z**2) * math.sqrt(12 * 1 / 13 + z**2 / 4)
-    assert (found.value, found.low, found.high) == pytest.approx((12 / 13, centre - half, centre + half))
-    assert wilson(0, 0) is None
 
 
 def test_a_patient_of_two_images_counts_once():

@@ -86,6 +86,16 @@ def test_each_way_is_trained_once_and_differs_from_the_printed_one_in_one_thing(
     assert len({plan.out for plan in seen}) == 4
 
 
+def test_a_cohort_of_equal_classes_gets_no_phantoms_and_the_table_says_so(study):
+    (fold,) = study.splits.folds
+    equal = replace(fold, train=("T04", "T01"))
+    seen = []
+    table = imbalance_study(replace(study, splits=replace(study.splits, folds=(equal,))), trainer(said, seen))
+    assert [row["way"] for row in table.rows] == [PRINTED, MOVED, WEIGHTED]
+    assert any("no class is the rarer one" in note for note in table.notes)
+    assert not (study.out / "phantoms").exists()
+
+
 def test_pictures_get_no_phantoms_and_the_table_says_so(tmp_path):
     from PIL import Image
 

@@ -57,6 +57,17 @@ def test_each_way_learns_from_and_is_tested_on_what_it_says(study):
     assert (study.out / "figures" / "captions.md").is_file()
 
 
+def test_another_cohort_in_the_same_folder_gets_pictures_of_its_own(study):
+    from dataclasses import replace
+
+    seen = []
+    train = trainer(lambda plan: lambda name: 0.5, seen)
+    leak_study(study, (ONE_CLASS,), train)
+    paler = replace(study.cohort, cases=study.cohort.cases[::-1], digest="e" * 64)
+    leak_study(replace(study, cohort=paler), (ONE_CLASS,), train)
+    assert seen[4].images[SIDE].names == seen[0].images[SIDE].names[::-1]
+
+
 def test_with_one_pen_everybody_is_outlined(study):
     seen = []
     leak_study(study, (ONE_PEN,), trainer(lambda plan: lambda name: 0.5, seen))
