@@ -12,8 +12,9 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -183,20 +184,27 @@ def claim_folder(folder: Path, preset: Mapping[str, Any]) -> None:
         )
 
 
-def provenance() -> dict[str, Any]:
-    """What a run must say of its making: commit, and the versions of what computed it."""
-    import monai
-    import numpy as np
-    import torch
-
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
-    )
+def provenance(packages: Iterable[str] = ("torch", "monai", "numpy")) -> dict[str, Any]:
+    """What a run must say of its making: commit, and the versions of what computed it, if installed."""
     return {
-        "commit": commit.stdout.strip() or None,
+        "commit": _commit(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "monai": monai.__version__,
-        "numpy": np.__version__,
+        **dict(_versions(packages)),
         "platform": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _commit() -> str | None:
+    """Of the sources; None where they are no checkout, or git is not installed."""
+    words = ["git", "rev-parse", "HEAD"]
+    try:
+        told = subprocess.run(words, capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    except OSError:
+        return None
+    return told.stdout.strip() or None
+
+
+def _versions(packages: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            yield name, version(name)

@@ -19,7 +19,7 @@ PREPROCESSINGS: Mapping[str, str] = {
     "torch": "0 … 1, less ImageNet's mean of each colour, over its spread",
     "caffe": "0 … 255 in the order blue, green, red, less ImageNet's mean of each colour",
 }
-"""What each network's own `preprocess_input` makes of grey levels 0 … 255."""
+"""What `preprocess_input` makes of grey levels 0 … 255, by Keras's word for each network's own."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Architecture:
     least_side:
         The smallest that `keras.applications` builds it for.
     preprocessing:
-        A key of `PREPROCESSINGS`: what its own `preprocess_input` does.
+        A key of `PREPROCESSINGS`: the mode of its own `preprocess_input`.
     last_convolution:
         Layer whose output Grad-CAM reads: the deepest activation that still has a place in the image.
     weights_file:

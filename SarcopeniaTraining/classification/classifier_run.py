@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from SarcopeniaAssessLib.errors import InputError, ModelError
+from SarcopeniaTraining.classification.classifier_scores import auc
 from SarcopeniaTraining.splits import Splits, read_splits
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ RUN_FILE, SPLITS_FILE, RUNS = "run.json", "splits.json", "runs"
 STARTS = ("random", "radimagenet")
 _REMEDY = "give the --out folder of `sarcopenia classify COHORT`"
 _AGAIN = "give the same `sarcopenia classify` command again: it goes on"
-_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class RunRecord:
     validation, test:
         Predictions of the best epoch's weights.
     seconds, resident_mb:
-        What the run took, and the memory of its process at its end.
+        What the run took, and the memory of its process at its end where the system tells it.
     trained_parameters:
         How many numbers the scheme lets change.
 
@@ -97,7 +98,7 @@ class RunRecord:
     test: tuple[Prediction, ...]
     class_weights: bool
     seconds: float
-    resident_mb: float
+    resident_mb: float | None
     trained_parameters: int
 
     def __post_init__(self) -> None:
@@ -113,7 +114,7 @@ class RunRecord:
     @property
     def validation_auc(self) -> float | None:
         """Area under the ROC curve of the validation cases; `None` where they are all of one class."""
-        return ranked_auc(self.validation)
+        return auc([p.sarcopenic for p in self.validation], [p.probability for p in self.validation])
 
     @property
     def validation_loss(self) -> float:
@@ -146,19 +147,6 @@ def record_from(values: Mapping[str, Any]) -> RunRecord:
     for part in ("validation", "test"):
         made[part] = tuple(Prediction(str(c), bool(s), float(p)) for c, s, p in values[part])
     return RunRecord(**made)
-
-
-def ranked_auc(predictions: Sequence[Prediction]) -> float | None:
-    """Share of pairs of a sarcopenic and another case that are in the right order; a tie counts half.
-
-    `None` where all are of one class.
-    """
-    positive = np.array([p.probability for p in predictions if p.sarcopenic])
-    negative = np.array([p.probability for p in predictions if not p.sarcopenic])
-    if not len(positive) or not len(negative):
-        return None
-    difference = positive[:, None] - negative[None, :]
-    return float(((difference > 0) + 0.5 * (difference == 0)).mean())
 
 
 def selection_key(auc: float | None, loss: float, scheme: str, number: int) -> tuple[float, float, int, int]:
@@ -269,6 +257,11 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def as_json(values: Mapping[str, Any]) -> bytes:
+    """Facts as the folder's files hold them."""
+    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()
+
+
 def journal_path(folder: Path, network: str, scheme: str) -> Path:
     """Where the runs of a network and a scheme are kept."""
     return folder / RUNS / f"{network}-{scheme}.jsonl"
@@ -311,13 +304,11 @@ class LoadedClassifier:
 
     def probability(self, rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probability of being sarcopenic of images (N, S, S, 3), as they come from `load_images`."""
+        from SarcopeniaTraining.classification.frozen_features import frozen_features
         from SarcopeniaTraining.classification.networks import prepare
 
-        pieces = []
-        for first in range(0, len(rgb), _BATCH):
-            prepared = prepare(self.arch, rgb[first : first + _BATCH])
-            pieces.append(np.asarray(self.model(prepared, training=False), np.float64)[:, 1])
-        return np.concatenate(pieces) if pieces else np.empty(0)
+        (said,) = frozen_features(self.model, rgb, partial(prepare, self.arch))
+        return said[:, 1].astype(np.float64)
 
 
 def load_classifier(folder: Path, network: str) -> LoadedClassifier:
@@ -338,7 +329,8 @@ def load_classifier(folder: Path, network: str) -> LoadedClassifier:
     facts = read_facts(folder)
     held = read_best(folder, arch.name)
     if held is None:
-        raise ModelError(f"there are no weights of {arch.name} in the folder", _AGAIN)
+        problem = f"the weights of {arch.name} are not there, or were altered"
+        raise ModelError(problem, f"remove {RUNS}/{arch.name}-*.jsonl of the folder, then {_AGAIN}")
     records = read_records(journal_path(folder, arch.name, held["scheme"]))
     record = next((each for each in records if each.set == held["set"]), None)
     if record is None:
@@ -346,5 +338,5 @@ def load_classifier(folder: Path, network: str) -> LoadedClassifier:
     require_keras()
     side = facts["images"]["side"] or arch.side
     model = build_classifier(arch, side, facts["seed"])
-    load_weights(model, weights_path(folder, arch.name), held["sha256"])
+    load_weights(model, weights_path(folder, arch.name))
     return LoadedClassifier(model, arch, side, record)

@@ -112,7 +112,6 @@ def numbers_of(spec: str) -> tuple[int, ...]:
 
 
 def _plan(path: Path, preset: ClassifyPreset, out: Path, options: dict[str, Any]) -> ClassificationPlan:
-    from SarcopeniaTraining.classification.architectures import architecture
     from SarcopeniaTraining.classification.classifier_images import read_any_cohort
     from SarcopeniaTraining.classification.experiment import (
         ClassificationPlan,
@@ -123,8 +122,6 @@ def _plan(path: Path, preset: ClassifyPreset, out: Path, options: dict[str, Any]
 
     require_installed()
     cohort = read_any_cohort(path)
-    for network in preset.networks:
-        architecture(network).check_side(preset.side or architecture(network).side)
     return ClassificationPlan(
         preset=preset,
         cohort=cohort_facts(cohort),
@@ -157,10 +154,9 @@ def images_by_side(
     cohort: Cohort | ImageCohort, preset: ClassifyPreset, *, annotated: bool = False
 ) -> dict[int, ClassifierImages]:
     """The cohort's images at every side that the preset's networks want."""
-    from SarcopeniaTraining.classification.architectures import architecture
     from SarcopeniaTraining.classification.classifier_images import load_images
 
-    sides = sorted({preset.side or architecture(network).side for network in preset.networks})
+    sides = sorted({preset.side_of(network) for network in preset.networks})
     return {side: load_images(cohort, side, preset.field_mm, _say, annotated=annotated) for side in sides}
 
 

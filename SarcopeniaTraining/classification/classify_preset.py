@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from SarcopeniaAssessLib.errors import ModelError
-from SarcopeniaTraining.classification.architectures import ARCHITECTURES
+from SarcopeniaTraining.classification.architectures import ARCHITECTURES, architecture
 from SarcopeniaTraining.classification.schemes import Scheme
 from SarcopeniaTraining.presets import check_fields, number, read_preset, require, whole
 
@@ -46,7 +46,7 @@ class ClassifyPreset:
     Raises
     ------
     ModelError
-        A field that is missing, unknown, or cannot be.
+        A field that is missing, unknown, or cannot be; images too small for a network.
     """
 
     name: str
@@ -78,6 +78,12 @@ class ClassifyPreset:
             "field_mm": number(self.field_mm) and 100 <= self.field_mm <= 1000,
         }
         require(self.name, _SMOKE, checks)
+        for network in self.networks:
+            architecture(network).check_side(self.side_of(network))
+
+    def side_of(self, network: str) -> int:
+        """Pixels of a network's square images."""
+        return self.side or architecture(network).side
 
     def to_mapping(self) -> dict[str, Any]:
         """The fields as JSON holds them; `classify_preset_from` reads them back."""

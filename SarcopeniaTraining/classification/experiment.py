@@ -1,6 +1,7 @@
 """Networks × schemes × sets: what is wanted is checked whole, then spread over processes and gone on with.
 
-A process has one network, or one network and scheme where many run at a time; each journal has one writer.
+A process has one network, built once for all its schemes, or one network and scheme where more processes are
+wanted than there are networks; each journal has one writer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from SarcopeniaTraining.classification.classifier_run import (
 from SarcopeniaTraining.classification.experiment_task import NetworkTask, do_task
 from SarcopeniaTraining.classification.kept_weights import clear_candidates
 from SarcopeniaTraining.classification.run_claim import claim
-from SarcopeniaTraining.classification.schemes import Scheme
 from SarcopeniaTraining.progress import TrainingProgress
 from SarcopeniaTraining.splits import PARTS
 from SarcopeniaTraining.spreading import Place, spread
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from SarcopeniaTraining.splits import Fold, Splits
 
 _LOOK_EVERY_S = 2.0
-_NETWORK_A_TASK = 4
-"""Up to so many jobs a process takes a whole network, which is built once for all its schemes."""
 _LONGEST_FIRST = ("InceptionResNetV2", "DenseNet121", "InceptionV3", "ResNet50")
 """A step of the first takes longest; begun first, two processes end at about the same time."""
 
@@ -74,10 +72,6 @@ class ClassificationPlan:
     leak: bool = False
     place: Place = field(default_factory=Place)
     threads: int = 1
-
-    def side(self, network: str) -> int:
-        """Pixels of a network's square images."""
-        return self.preset.side or architecture(network).side
 
     def folds(self) -> tuple[Fold, ...]:
         """The wanted sets.
@@ -184,17 +178,15 @@ def check_plan(plan: ClassificationPlan) -> dict[str, Any]:
     Raises
     ------
     SarcopeniaError
-        TensorFlow is not installed; an unknown network, scheme or set; images too small or missing; a part
+        TensorFlow is not installed; a set that the splits do not have; images missing; a part
         of a set without one of the classes; weights of another network or damaged.
     """
     require_installed()
-    for scheme in plan.preset.schemes:
-        Scheme.named(scheme)
     for network in plan.preset.networks:
-        architecture(network).check_side(plan.side(network))
+        side = plan.preset.side_of(network)
         for by_side in (plan.images, plan.train_images or plan.images):
-            if plan.side(network) not in by_side:
-                raise ModelError(f"there are no images of {plan.side(network)} pixels", "load them")
+            if side not in by_side:
+                raise ModelError(f"there are no images of {side} pixels", "load them")
     images = next(iter(plan.images.values()))
     for fold in plan.folds():
         require_both_classes(fold, dict(zip(images.names, images.sarcopenic.tolist(), strict=True)))
@@ -240,7 +232,7 @@ def _start(network: str, folder: Path | None) -> Any:
 
     arch = architecture(network)
     file = find_weights(folder, arch)
-    return {"file": file.name, "sha256": check_weights(file, arch).sha256}
+    return {"file": file.name, "sha256": check_weights(file, arch)}
 
 
 def _facts(plan: ClassificationPlan, starts: Mapping[str, Any]) -> dict[str, Any]:
@@ -265,7 +257,7 @@ def _facts(plan: ClassificationPlan, starts: Mapping[str, Any]) -> dict[str, Any
 def _tasks(plan: ClassificationPlan, identity: str) -> list[NetworkTask]:
     """A task for each process, the longest first; none where nothing is left to do."""
     networks = sorted(plan.preset.networks, key=_LONGEST_FIRST.index)
-    whole = plan.place.jobs <= _NETWORK_A_TASK and plan.place.cluster is None
+    whole = plan.place.jobs <= len(networks) and plan.place.cluster is None
     shares = [plan.preset.schemes] if whole else [(scheme,) for scheme in plan.preset.schemes]
     made = [_task(plan, identity, network, schemes) for schemes in shares for network in networks]
     return [task for task in made if _left(plan, task)]
@@ -274,7 +266,7 @@ def _tasks(plan: ClassificationPlan, identity: str) -> list[NetworkTask]:
 def _task(plan: ClassificationPlan, identity: str, network: str, schemes: tuple[str, ...]) -> NetworkTask:
     from SarcopeniaTraining.classification.radimagenet import find_weights
 
-    side = plan.side(network)
+    side = plan.preset.side_of(network)
     images = plan.images[side]
     return NetworkTask(
         network=network,

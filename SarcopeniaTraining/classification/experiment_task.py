@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from SarcopeniaTraining.classification.classifier_run import (
 )
 from SarcopeniaTraining.classification.frozen_features import rows
 from SarcopeniaTraining.classification.kept_weights import keep_best
-from SarcopeniaTraining.classification.training import Learning, NetworkTraining, Part, learn, use_threads
+from SarcopeniaTraining.classification.training import NetworkTraining, Part, learn, use_threads
 from SarcopeniaTraining.journal import Journal
 
 if TYPE_CHECKING:
@@ -63,11 +63,6 @@ class NetworkTask:
     weights: Path | None
     identity: str
     threads: int
-
-    @property
-    def side(self) -> int:
-        """Pixels of the square images."""
-        return self.preset.side or architecture(self.network).side
 
     def journal(self, scheme: str) -> Journal:
         """The scheme's runs on disk, made if they are not there."""
@@ -116,12 +111,11 @@ def do_task(task: NetworkTask, built: dict[Any, NetworkTraining] | None = None) 
 
 def _network(task: NetworkTask, built: dict[Any, NetworkTraining]) -> NetworkTraining:
     preset = task.preset
-    key = (task.network, task.side, preset.seed, preset.learning_rate, task.weights)
+    start = preset.side_of(task.network), preset.seed, preset.learning_rate, task.weights
+    key = (task.network, *start)
     if key not in built:
         built.clear()  # memory: never two networks
-        built[key] = NetworkTraining(
-            architecture(task.network), task.side, preset.seed, preset.learning_rate, task.weights
-        )
+        built[key] = NetworkTraining(architecture(task.network), *start)
     return built[key]
 
 
@@ -167,7 +161,7 @@ def _one_run(
         scheme,
         _part(task.train_images, learned, fold.train),
         _part(task.images, seen, fold.validation),
-        Learning.of(task.preset),
+        task.preset,
         seed,
     )
 
@@ -189,7 +183,7 @@ def _one_run(
         test=predictions(fold.test),
         class_weights=task.preset.class_weights,
         seconds=round(time.monotonic() - started, 3),
-        resident_mb=round(resident_mb(), 1),
+        resident_mb=resident_mb(),
         trained_parameters=scheme.trained_parameters,
     )
 
@@ -215,15 +209,10 @@ def require_room(folder: Path, weights_bytes: int, network: str) -> None:
         )
 
 
-def resident_mb() -> float:
-    """Memory of this process now, in MB; where the system does not tell, the most it had."""
+def resident_mb() -> float | None:
+    """Memory of this process now, in MB to a tenth; `None` where the system does not tell."""
     try:
-        import os
-
         pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
     except (OSError, ValueError):
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / (2**20 if sys.platform == "darwin" else 2**10)
+        return None
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)

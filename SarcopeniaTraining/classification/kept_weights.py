@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.model_file import file_sha256, write_whole
 from SarcopeniaAssessLib.output_lock import lock_file
-from SarcopeniaTraining.classification.classifier_run import selection_key
+from SarcopeniaTraining.classification.classifier_run import as_json, selection_key
 
 if TYPE_CHECKING:
     from SarcopeniaTraining.classification.classifier_run import RunRecord
@@ -81,15 +81,11 @@ def keep_best(folder: Path, model: Any, record: RunRecord) -> bool:
             "sha256": save_weights(model, candidate),
         }
         before = None if held is None else {key: held[key] for key in now}
-        write_whole(told, _json({**now, "before": before}))
+        write_whole(told, as_json({**now, "before": before}))
         candidate.replace(path)
-        write_whole(told, _json(now))  # as an undisturbed run leaves it, whatever was kept before
+        write_whole(told, as_json(now))  # as an undisturbed run leaves it, whatever was kept before
         return True
 
 
 def _key_of(held: Mapping[str, Any]) -> tuple[float, float, int, int]:
     return selection_key(held["validation_auc"], held["validation_loss"], held["scheme"], held["set"])
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()

@@ -53,15 +53,9 @@ def prepare(arch: Architecture, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
             f"{arch.name} was given images of shape {rgb.shape} and type {rgb.dtype}",
             "give 8-bit images of shape (n, side, side, 3)",
         )
-    keras = require_keras()
-    modules = {
-        "InceptionV3": keras.applications.inception_v3,
-        "DenseNet121": keras.applications.densenet,
-        "ResNet50": keras.applications.resnet,
-        "InceptionResNetV2": keras.applications.inception_resnet_v2,
-    }
-    own = modules[arch.name].preprocess_input
-    return np.asarray(own(rgb.astype(np.float32), data_format="channels_last"), np.float32)
+    own = require_keras().applications.imagenet_utils.preprocess_input
+    prepared = own(rgb.astype(np.float32), data_format="channels_last", mode=arch.preprocessing)
+    return np.asarray(prepared, np.float32)
 
 
 def build_backbone(arch: Architecture, side: int, seed: int) -> Any:
@@ -235,7 +229,7 @@ def save_weights(model: Any, path: str | Path) -> str:
     return file_sha256(path)
 
 
-def load_weights(model: Any, path: str | Path, sha256: str | None = None) -> None:
+def load_weights(model: Any, path: str | Path) -> None:
     """Fill a classifier with the weights of `save_weights`; on a failure it is left as it was.
 
     Parameters
@@ -244,19 +238,15 @@ def load_weights(model: Any, path: str | Path, sha256: str | None = None) -> Non
         Of `build_classifier`; changed in place.
     path:
         The file.
-    sha256:
-        What the file is known to be, where that is known.
 
     Raises
     ------
     ModelError
-        The file is missing, damaged, altered, or of another network.
+        The file is missing, damaged, or of another network.
     """
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"there is no file {path.name} of weights", "check the path")
-    if sha256 is not None and file_sha256(path) != sha256:
-        raise ModelError(f"{path.name} was altered since it was written", "train the network anew")
     tensors, network = _read_tensors(path)
     if network != network_name(model):
         raise ModelError(

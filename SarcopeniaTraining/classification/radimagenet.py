@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,34 +33,6 @@ _TELLTALES: Mapping[str, str] = {
     "InceptionV3": "conv2d_93",
 }
 _NUMBERED = re.compile(r"(conv2d|batch_normalization)(?:_(\d+))?")
-
-
-class Layout(StrEnum):
-    """How Keras laid out the file."""
-
-    WHOLE_MODEL = "whole model"
-    """`model.save`: the layers are in the group `model_weights`."""
-    WEIGHTS = "weights"
-    """`model.save_weights`: the layers are at the top."""
-
-
-@dataclass(frozen=True)
-class WeightsReport:
-    """What a file was found to hold; kept with every run that starts from it.
-
-    Attributes
-    ----------
-    sha256:
-        Of the file.
-    layout:
-        How Keras wrote it.
-    layers:
-        Layers with weights.
-    """
-
-    sha256: str
-    layout: Layout
-    layers: int
 
 
 def find_weights(folder: str | Path, arch: Architecture) -> Path:
@@ -102,8 +72,13 @@ def _plain(name: str) -> str:
     return name.casefold().replace("-", "_")
 
 
-def check_weights(path: str | Path, arch: Architecture) -> WeightsReport:
+def check_weights(path: str | Path, arch: Architecture) -> str:
     """Hold a file against a network, every layer by name and shape; nothing is trained or changed.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file, which every run keeps that starts from it.
 
     Raises
     ------
@@ -111,32 +86,24 @@ def check_weights(path: str | Path, arch: Architecture) -> WeightsReport:
         The file is missing, no HDF5, truncated, damaged, PyTorch's, of another layout or another network.
     """
     path = Path(path)
-    layout, tensors = _read(path, arch)
-    return WeightsReport(file_sha256(path), layout, len({name.split("/")[0] for name in tensors}))
+    _read(path, arch)
+    return file_sha256(path)
 
 
-def load_backbone_weights(model: Any, arch: Architecture, path: str | Path) -> WeightsReport:
+def load_backbone_weights(model: Any, arch: Architecture, path: str | Path) -> None:
     """Fill a backbone, alone or in a classifier, with a file's weights; on a failure it is left as it was.
-
-    Returns
-    -------
-    WeightsReport
-        As of `check_weights`.
 
     Raises
     ------
     ModelError
         As of `check_weights`.
     """
-    path = Path(path)
-    layout, tensors = _read(path, arch)
     own = named_weights(model)
-    for name, tensor in tensors.items():
+    for name, tensor in _read(Path(path), arch).items():
         own[name].assign(tensor)
-    return WeightsReport(file_sha256(path), layout, len({name.split("/")[0] for name in tensors}))
 
 
-def _read(path: Path, arch: Architecture) -> tuple[Layout, dict[str, NDArray[np.float32]]]:
+def _read(path: Path, arch: Architecture) -> dict[str, NDArray[np.float32]]:
     """The file's tensors by the network's own names, all of them, finite and of the right shape."""
     _check_kind(path)
     require_keras()
@@ -144,8 +111,7 @@ def _read(path: Path, arch: Architecture) -> tuple[Layout, dict[str, NDArray[np.
 
     try:
         with h5py.File(path, "r") as file:
-            layout = Layout.WHOLE_MODEL if "model_weights" in file else Layout.WEIGHTS
-            group = file["model_weights"] if layout is Layout.WHOLE_MODEL else file
+            group = file.get("model_weights", file)  # a whole saved model, or weights alone
             if not _names(group, "layer_names"):
                 raise ModelError(
                     f"{path.name} is an HDF5 file without Keras's list of layers",
@@ -159,7 +125,7 @@ def _read(path: Path, arch: Architecture) -> tuple[Layout, dict[str, NDArray[np.
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise ModelError(f"{path.name}: {name} is not finite", _AGAIN)
-    return layout, tensors
+    return tensors
 
 
 def _check_kind(path: Path) -> None:

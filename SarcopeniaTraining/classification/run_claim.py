@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-import subprocess
-from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.errors import OutputError
 from SarcopeniaAssessLib.model_file import write_whole
-from SarcopeniaTraining.classification.classifier_run import RUN_FILE, SCHEMA, SPLITS_FILE, read_facts
+from SarcopeniaTraining.checkpoints import provenance
+from SarcopeniaTraining.classification.classifier_run import (
+    RUN_FILE,
+    SCHEMA,
+    SPLITS_FILE,
+    as_json,
+    read_facts,
+)
 from SarcopeniaTraining.classification.classify_preset import PLANNED
-from SarcopeniaTraining.presets import WORDS
+from SarcopeniaTraining.presets import WORDS, preset_difference
 from SarcopeniaTraining.splits import read_splits, write_splits
 
 if TYPE_CHECKING:
@@ -57,10 +61,10 @@ def claim(folder: Path, facts: Mapping[str, Any], splits: Splits) -> str:
             "planned": _union(held["planned"], facts["planned"]),
         }
         if merged != held:
-            write_whole(path, _json(merged))
+            write_whole(path, as_json(merged))
     else:
         write_splits(splits, folder / SPLITS_FILE)
-        write_whole(path, _json({"schema": SCHEMA, **facts, "software": software()}))
+        write_whole(path, as_json({"schema": SCHEMA, **facts, "software": provenance(_PACKAGES)}))
     return identity(facts, splits)
 
 
@@ -68,28 +72,6 @@ def identity(facts: Mapping[str, Any], splits: Splits) -> str:
     """SHA-256 of what a run is made of, whichever others are planned and whatever the preset is called."""
     held_fast = {**_held_fast(facts), "folds": [fold.parts for fold in splits.folds]}
     return hashlib.sha256(json.dumps(held_fast, sort_keys=True).encode()).hexdigest()
-
-
-def software() -> dict[str, Any]:
-    """Versions of what computes the runs, and the commit."""
-    folder = Path(__file__).parent
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=folder
-    )
-    return {
-        "commit": commit.stdout.strip() or None,
-        "python": platform.python_version(),
-        **dict(_versions(_PACKAGES)),
-        "platform": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _versions(packages: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for name in packages:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
 
 
 def _held_fast(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,12 +88,7 @@ def _held_fast(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _compare(folder: Path, held: Mapping[str, Any], facts: Mapping[str, Any], splits: Splits) -> None:
     mine, theirs = _held_fast(facts), _held_fast(held)
-    fields = sorted(
-        key
-        for key in {*mine["preset"], *theirs["preset"]}
-        if mine["preset"].get(key) != theirs["preset"].get(key)
-    )
-    other = [f"preset ({', '.join(fields)})"] if fields else []
+    other = preset_difference(mine["preset"], theirs["preset"])
     other += [key for key in ("cohort", "images", "leak") if mine[key] != theirs[key]]
     shared = held["start"].keys() & facts["start"].keys()
     if mine["start"] != theirs["start"] or any(held["start"][n] != facts["start"][n] for n in shared):
@@ -126,7 +103,3 @@ def _compare(folder: Path, held: Mapping[str, Any], facts: Mapping[str, Any], sp
 
 def _union(held: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, list[int]]:
     return {name: sorted({*held.get(name, ()), *more.get(name, ())}) for name in {**held, **more}}
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()

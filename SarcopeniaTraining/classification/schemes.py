@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.errors import ModelError
-from SarcopeniaTraining.classification.architectures import Architecture, require_keras
-from SarcopeniaTraining.classification.networks import HEAD, POOLING
+from SarcopeniaTraining.classification.architectures import require_keras
+from SarcopeniaTraining.classification.networks import HEAD, POOLING, network_name
 
 if TYPE_CHECKING:
     from typing import Self
@@ -47,15 +47,13 @@ class Scheme(StrEnum):
             raise ModelError(f"there is no scheme {name!r}", f"take one of {', '.join(cls)}") from None
 
 
-def top_layers(model: Any, arch: Architecture) -> tuple[Any, ...]:
+def top_layers(model: Any) -> tuple[Any, ...]:
     """The last ten layers before the softmax, in Keras's order.
 
     Parameters
     ----------
     model:
         Of `networks.build_classifier`.
-    arch:
-        Its network.
 
     Returns
     -------
@@ -70,27 +68,27 @@ def top_layers(model: Any, arch: Architecture) -> tuple[Any, ...]:
     names = [layer.name for layer in model.layers]
     if names[-2:] != [POOLING, HEAD]:
         raise ModelError(
-            f"this is no classifier of {arch.name}: it ends in {names[-1]}", "build it by build_classifier"
+            f"{network_name(model)} is no classifier: it ends in {names[-1]}", "build it by build_classifier"
         )
     return tuple(model.layers[-1 - TOP_LAYERS : -1])
 
 
-def apply_scheme(model: Any, arch: Architecture, scheme: Scheme) -> None:
+def apply_scheme(model: Any, scheme: Scheme) -> None:
     """Set which layers learn; batch norms that do not learn stay in inference mode.
 
     Parameters
     ----------
     model:
         Of `networks.build_classifier`; changed in place. Compile it afterwards, not before.
-    arch, scheme:
-        Its network and the scheme.
+    scheme:
+        What learns.
 
     Raises
     ------
     ModelError
         `model` is no such classifier.
     """
-    top = {layer.name for layer in top_layers(model, arch)}
+    top = {layer.name for layer in top_layers(model)}
     for layer in model.layers:
         layer.trainable = (
             scheme is Scheme.UNFREEZE_ALL
@@ -99,7 +97,7 @@ def apply_scheme(model: Any, arch: Architecture, scheme: Scheme) -> None:
         )
 
 
-def cut(model: Any, arch: Architecture, scheme: Scheme) -> tuple[Any | None, Any]:
+def cut(model: Any, scheme: Scheme) -> tuple[Any | None, Any]:
     """Apply a scheme and cut the network in two: what no training changes, and what learns.
 
     The second after the first is the whole network. Both parts share its layers, so a trained part's weights
@@ -110,8 +108,8 @@ def cut(model: Any, arch: Architecture, scheme: Scheme) -> tuple[Any | None, Any
     ----------
     model:
         Of `networks.build_classifier`; its layers are set by `apply_scheme`.
-    arch, scheme:
-        Its network and the scheme.
+    scheme:
+        What learns.
 
     Returns
     -------
@@ -126,7 +124,7 @@ def cut(model: Any, arch: Architecture, scheme: Scheme) -> tuple[Any | None, Any
     ModelError
         `model` is no such classifier.
     """
-    apply_scheme(model, arch, scheme)
+    apply_scheme(model, scheme)
     if scheme is Scheme.UNFREEZE_ALL:
         return None, model
     keras = require_keras()

@@ -80,9 +80,7 @@ class Study:
     @property
     def side(self) -> int:
         """Pixels of the images."""
-        from SarcopeniaTraining.classification.architectures import architecture
-
-        return self.preset.side or architecture(self.preset.networks[0]).side
+        return self.preset.side_of(self.preset.networks[0])
 
     @property
     def heading(self) -> str:

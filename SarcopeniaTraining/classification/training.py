@@ -32,27 +32,6 @@ _LEAST_PROBABILITY = 1e-7
 """Keras's own: below it a cross-entropy is not told from that of this probability."""
 
 
-@dataclass(frozen=True)
-class Learning:
-    """How each run learns: the fields of the preset that say so, but for the learning rate.
-
-    Attributes
-    ----------
-    epochs, patience, batch, class_weights:
-        As of `ClassifyPreset`.
-    """
-
-    epochs: int
-    patience: int
-    batch: int
-    class_weights: bool
-
-    @classmethod
-    def of(cls, preset: ClassifyPreset) -> Learning:
-        """The preset's."""
-        return cls(preset.epochs, preset.patience, preset.batch, preset.class_weights)
-
-
 @dataclass(frozen=True, eq=False)
 class Part:
     """Cases of one part of a set.
@@ -103,7 +82,7 @@ class TrainableScheme:
     Parameters
     ----------
     frozen, trained:
-        Of `schemes.cut`, after `schemes.apply_scheme`: the layers' `trainable` is read while it is compiled.
+        Of `schemes.cut`, and no other cut since: the layers' `trainable` is read while it is compiled.
     learning_rate:
         Of Adam, whose other numbers are Keras's.
     settles:
@@ -248,12 +227,10 @@ class NetworkTraining:
 
     def scheme(self, name: str) -> TrainableScheme:
         """The scheme's trained part, compiled at its first run."""
-        from SarcopeniaTraining.classification.schemes import Scheme, apply_scheme, cut
+        from SarcopeniaTraining.classification.schemes import Scheme, cut
 
         if name not in self._schemes:
-            scheme = Scheme(name)
-            apply_scheme(self.model, self.arch, scheme)
-            parts = cut(self.model, self.arch, scheme)
+            parts = cut(self.model, Scheme(name))
             self._schemes[name] = TrainableScheme(*parts, self.learning_rate, settles=self._is_random)
         return self._schemes[name]
 
@@ -264,8 +241,15 @@ class NetworkTraining:
         return frozen_features(self.scheme(name).frozen, images, lambda rgb: prepare(self.arch, rgb))
 
 
-def learn(scheme: TrainableScheme, train: Part, validation: Part, learning: Learning, seed: int) -> Trained:
+def learn(
+    scheme: TrainableScheme, train: Part, validation: Part, preset: ClassifyPreset, seed: int
+) -> Trained:
     """Train to the end or to the early stop, and take the best epoch's weights back.
+
+    Parameters
+    ----------
+    preset:
+        Its epochs, patience, batch and class weights; the learning rate is compiled.
 
     Raises
     ------
@@ -274,12 +258,12 @@ def learn(scheme: TrainableScheme, train: Part, validation: Part, learning: Lear
     """
     scheme.reset()
     labels = train.sarcopenic.astype(np.int32)
-    weights = class_weights(train.sarcopenic) if learning.class_weights else np.ones(len(labels), np.float32)
+    weights = class_weights(train.sarcopenic) if preset.class_weights else np.ones(len(labels), np.float32)
     history: dict[str, list[float]] = {"loss": [], "val_loss": []}
     best_epoch, best = 0, [each.numpy() for each in scheme.weights]
-    for epoch in range(1, learning.epochs + 1):
+    for epoch in range(1, preset.epochs + 1):
         losses = []
-        for places in batches(len(labels), learning.batch, (seed, epoch)):
+        for places in batches(len(labels), preset.batch, (seed, epoch)):
             loss = scheme.step(rows(train.inputs, places), labels[places], weights[places])
             losses.append(loss * len(places))
         history["loss"].append(sum(losses) / len(labels))
@@ -290,7 +274,7 @@ def learn(scheme: TrainableScheme, train: Part, validation: Part, learning: Lear
             raise ModelError(f"the loss of epoch {epoch} is no number", "train with a lower learning rate")
         if best_epoch == 0 or history["val_loss"][-1] < history["val_loss"][best_epoch - 1]:
             best_epoch, best = epoch, [each.numpy() for each in scheme.weights]
-        if epoch - best_epoch >= learning.patience:
+        if epoch - best_epoch >= preset.patience:
             break
     for weight, value in zip(scheme.weights, best, strict=True):
         weight.assign(value)

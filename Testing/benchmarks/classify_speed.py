@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def _networks(out: Path) -> list[Row]:
         own = [record for record in run.records if record.network == network]
         found.append(Row(f"{network}: its {len(own)} runs", sum(record.seconds for record in own), "s"))
         for scheme in dict.fromkeys(record.scheme for record in own):
-            memory = [record.resident_mb for record in own if record.scheme == scheme]
+            memory = [record.resident_mb or math.nan for record in own if record.scheme == scheme]
             found += [
                 Row(f"· {scheme}: memory after its second run", memory[1], "MB"),
                 Row("· · the most after a later run", max(memory[2:]), "MB", 1.05 * memory[1]),

@@ -123,3 +123,10 @@ def test_provenance_names_commit_and_versions():
     found = provenance()
     assert found["torch"] == torch.__version__
     assert {"commit", "python", "monai", "numpy", "platform"} <= set(found)
+
+
+def test_provenance_without_git_or_a_package_leaves_them_out(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    found = provenance(["numpy", "no-such-package"])
+    assert set(found) == {"commit", "python", "numpy", "platform"}
+    assert found["commit"] is None

@@ -12,7 +12,6 @@ from SarcopeniaTraining.classification.classifier_run import (
     best_by_network,
     is_classification,
     load_classifier,
-    ranked_auc,
     read_classification,
     record_from,
 )
@@ -52,9 +51,9 @@ def test_an_invalid_record_cannot_exist(change):
 
 def test_auc_by_hand():
     """Pairs (c, d), (c, f), (e, d), (e, f): right, right, a tie, wrong."""
-    assert ranked_auc(predicted(c=0.9, e=0.4, d=0.4, f=0.6)) == (1 + 1 + 0.5 + 0) / 4
-    assert ranked_auc(predicted(c=0.9, e=0.4)) is None
-    assert ranked_auc(predicted(d=0.9)) is None
+    assert record(validation=predicted(c=0.9, e=0.4, d=0.4, f=0.6)).validation_auc == (1 + 1 + 0.5 + 0) / 4
+    assert record(validation=predicted(c=0.9, e=0.4)).validation_auc is None
+    assert record(validation=predicted(d=0.9)).validation_auc is None
 
 
 def test_the_best_is_chosen_on_validation_by_auc_then_loss_then_scheme_then_set():
@@ -151,5 +150,6 @@ def test_the_start_in_a_word(tmp_path, start, word):
 
 def test_weights_that_are_not_there_are_told_before_keras_is_asked(tmp_path):
     folder = write_run(tmp_path / "run", [record()], PLANNED)
-    with pytest.raises(ModelError, match="no weights of ResNet50"):
+    told = r"weights of ResNet50 are not there, or were altered; remove runs/ResNet50-\*\.jsonl .* again"
+    with pytest.raises(ModelError, match=told):
         load_classifier(folder, "resnet50")

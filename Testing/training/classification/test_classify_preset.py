@@ -70,6 +70,18 @@ def test_what_cannot_be_trained_is_refused_by_name(field, value):
         dataclasses.replace(load_classify_preset("smoke"), **{field: value})
 
 
+def test_images_too_small_for_one_of_its_networks_are_refused():
+    tiny = dataclasses.replace(load_classify_preset("smoke"), networks=("ResNet50",), side=32)
+    assert tiny.side_of("ResNet50") == 32
+    with pytest.raises(ModelError, match="InceptionV3 cannot see images of 32×32"):
+        dataclasses.replace(tiny, networks=("ResNet50", "InceptionV3"))
+
+
+def test_a_network_has_its_published_side_where_none_is_given():
+    paper = load_classify_preset("paper")
+    assert [paper.side_of(network) for network in NETWORKS] == [299, 224, 224, 299]
+
+
 def test_missing_and_unknown_fields_are_named():
     values = load_classify_preset("smoke").to_mapping()
     with pytest.raises(ModelError, match="unknown fields: dropout"):

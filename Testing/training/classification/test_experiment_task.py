@@ -118,7 +118,7 @@ def test_nothing_left_to_do_asks_for_no_keras(whole, tmp_path, monkeypatch):
 def test_the_same_run_on_whole_images_and_on_features(whole):
     """`freezeall` trained by hand through the whole network: its kept features change nothing."""
     from SarcopeniaTraining.classification.networks import HEAD, prepare, start_weights
-    from SarcopeniaTraining.classification.training import Learning, Part, TrainableScheme, learn
+    from SarcopeniaTraining.classification.training import Part, TrainableScheme, learn
 
     model = small_classifier(architecture("ResNet50"), SIDE, PRESET.seed)
     start_weights(model, run_seed(PRESET.seed, "ResNet50", 1), [HEAD])
@@ -133,7 +133,7 @@ def test_the_same_run_on_whole_images_and_on_features(whole):
 
     scheme = TrainableScheme(None, model, PRESET.learning_rate)
     seed = run_seed(PRESET.seed, "ResNet50", 1)
-    trained = learn(scheme, part(fold.train), part(fold.validation), Learning.of(PRESET), seed)
+    trained = learn(scheme, part(fold.train), part(fold.validation), PRESET, seed)
     kept = next(each for each in timeless(whole) if each.scheme == "freezeall")
     assert kept.history["val_loss"] == pytest.approx(trained.history["val_loss"], rel=1e-4)
     said = scheme.probability(part(fold.test).inputs)

@@ -3,6 +3,7 @@
 Tiny Keras networks in place of the published ones, whose own tests are those of networks and schemes.
 """
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,7 +11,6 @@ import pytest
 
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaTraining.classification.training import (
-    Learning,
     Part,
     TrainableScheme,
     batches,
@@ -18,8 +18,9 @@ from SarcopeniaTraining.classification.training import (
     cross_entropy,
     learn,
 )
+from Testing.training.classification.tiny_experiment import PRESET
 
-LEARNING = Learning(epochs=4, patience=4, batch=4, class_weights=False)
+LEARNING = dataclasses.replace(PRESET, epochs=4, patience=4, batch=4)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_early_stopping_takes_the_best_weights_back(scheme, monkeypatch):
         return next(told)
 
     monkeypatch.setattr("SarcopeniaTraining.classification.training.cross_entropy", entropy)
-    patient = Learning(epochs=9, patience=3, batch=4, class_weights=False)
+    patient = dataclasses.replace(LEARNING, epochs=9, patience=3)
     trained = learn(scheme, part(30, 1), part(12, 2), patient, seed=3)
     assert (trained.epochs, trained.best_epoch) == (5, 2)
     assert trained.history["val_loss"] == (0.9, 0.5, 0.6, 0.5, 0.7)
@@ -169,7 +170,7 @@ def test_class_weights_move_the_network_towards_the_few(keras):
     for weighted in (False, True):
         scheme = TrainableScheme(None, two_inputs(keras), 0.05)
         nothing = Part((np.zeros((30, 2), np.float32), np.zeros((30, 3), np.float32)), np.arange(30) % 3 == 0)
-        learning = Learning(epochs=30, patience=30, batch=30, class_weights=weighted)
+        learning = dataclasses.replace(PRESET, epochs=30, patience=30, batch=30, class_weights=weighted)
         learn(scheme, nothing, nothing, learning, seed=1)
         said[weighted] = scheme.probability(nothing.inputs)[0]
     assert said[False] == pytest.approx(1 / 3, abs=0.05)
