@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 BINS = 10
 LEAST_ODDS = 1e-6
 """Probabilities nearer to 0 or 1 are taken as this one: their logit would be infinite."""
-_STEPS, _STEEPEST = 100, 50.0
+_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _logistic(x: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float] | None:
-    """Intercept and slope of greatest likelihood, by Newton's steps; `None` where there is none."""
+    """Intercept and slope of greatest likelihood, by Newton's steps; `None` where these find no end."""
     if np.ptp(x) == 0 or truth.all() or not truth.any():
         return None
     design = np.column_stack([np.ones_like(x), x])
@@ -119,8 +119,6 @@ def _logistic(x: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, 
             return None
         step = np.linalg.solve(information, design.T @ (truth - fitted))
         found += step
-        if np.abs(found).max() > _STEEPEST:  # separated classes: it would grow without end
-            return None
         if np.abs(step).max() < 1e-10:
             return float(found[0]), float(found[1])
     return None

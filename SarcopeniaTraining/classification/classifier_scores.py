@@ -252,7 +252,7 @@ def auc_estimate(truth: ArrayLike, probability: ArrayLike) -> Estimate | None:
     if not pairs.size:
         return None
     value, variance = float(pairs.mean()), delong_variance(pairs)
-    if variance is None or variance <= 0 or value in (0, 1):
+    if variance is None or variance <= 0:
         return Estimate(value, *score_interval(value, *pairs.shape))
     centre = math.log(value / (1 - value))
     half = Z_95 * math.sqrt(variance) / (value * (1 - value))

@@ -33,6 +33,13 @@ def test_two_groups_by_hand():
     assert found.intercept == pytest.approx(-math.log(3) / 2)
 
 
+def test_probabilities_that_hardly_differ_have_a_steep_slope():
+    # As above with 0.499 and 0.501, logits ∓log(501/499).
+    truth = [True, False, False, False, True, False]
+    found = calibration(truth, [0.499] * 4 + [0.501] * 2)
+    assert found.slope == pytest.approx(math.log(3) / (2 * math.log(501 / 499)))
+
+
 def test_probabilities_that_are_right_have_slope_one():
     rng = np.random.default_rng(8)
     probability = rng.uniform(0.02, 0.98, 20000)
@@ -56,6 +63,8 @@ def test_too_sure_has_a_slope_below_one():
         ([True, False], [0.4, 0.4]),
         ([True, True, False, False], [0.9, 0.8, 0.3, 0.2]),
         ([True, False], [1.0, 0.0]),
+        ([True, False], [0.5001, 0.4999]),
+        ([True, True, False, False], [0.7, 0.6, 0.6, 0.5]),
     ],
 )
 def test_a_line_that_cannot_be_told(truth, probability):

@@ -179,6 +179,13 @@ def test_of_equal_thresholds_the_nearest_to_one_half_is_taken():
     assert moved_threshold([True, True, False, False], [0.95, 0.3, 0.9, 0.25]) == pytest.approx(0.275)
 
 
+def test_equal_balanced_accuracies_are_equal_whatever_their_sums_round_to():
+    # Above 0.5: 6 of 10 found, 7 of 10 left alone; above 0.75: 5 and 8. 0.6 + 0.7 rounds below 0.5 + 0.8.
+    truth = [True] * 10 + [False] * 10
+    said = [0.9] * 5 + [0.6] + [0.1] * 4 + [0.9] * 2 + [0.6] + [0.1] * 7
+    assert moved_threshold(truth, said) == 0.5
+
+
 def test_neighbouring_floats_are_kept_apart():
     below = 0.3
     above = math.nextafter(below, 1)

@@ -36,7 +36,7 @@ def test_most_folds_decide():
     assert found.distance_percent == pytest.approx(100 * 6 / 144)
 
 
-@pytest.mark.parametrize(("second_cm2", "called"), [(148.0, False), (144.5, True)])
+@pytest.mark.parametrize(("second_cm2", "called"), [(148.0, False), (145.0, False), (144.5, True)])
 def test_of_as_many_folds_the_mean_area_decides(second_cm2, called):
     assert one(score("A", (140.0, 143.0), fold=1), score("A", (140.0, second_cm2), fold=2)).called is called
 
@@ -51,6 +51,16 @@ def test_two_cts_of_a_person_are_one_patient():
         score("A1", (150.0, 150.0), person="anna"), score("A2", (130.0, 150.0), person="anna", fold=2)
     )
     assert (found.person, found.truth, found.readings) == ("anna", True, 2)
+
+
+def test_a_person_of_two_cutoffs_has_no_status():
+    readings, undetermined = area_readings(
+        [
+            score("A1", (150.0, 150.0), person="anna"),
+            score("A2", (150.0, 150.0), person="anna", sex="female", fold=2),
+        ]
+    )
+    assert (readings, undetermined) == ({}, ("anna",))
 
 
 def test_without_a_sex_there_is_no_status():

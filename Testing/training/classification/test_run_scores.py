@@ -51,6 +51,14 @@ def test_of_equal_areas_on_test_accuracy_decides_before_f1():
     assert chosen.on_test.record is timid
 
 
+def test_of_equal_areas_and_accuracies_on_test_f1_decides():
+    # 4 of 6 right both times, with F1 0.5 and 3/4.
+    timid = record(number=1, test=((0.9, 0.4, 0.4), (0.3, 0.2, 0.1)))
+    bold = record(number=2, test=((0.9, 0.9, 0.8), (0.6, 0.6, 0.1)))
+    (chosen,) = choose(scored(timid, bold))
+    assert chosen.on_test.record is bold
+
+
 def test_of_equal_areas_on_validation_the_lower_loss_is_taken():
     high, low = record(number=1, val_loss=(0.6, 0.5)), record(number=2, val_loss=(0.6, 0.4))
     (chosen,) = choose(scored(high, low))

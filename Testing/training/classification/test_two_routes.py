@@ -85,6 +85,16 @@ def test_persons_of_the_cohort_are_one_patient(tmp_path):
     assert anna.classifiers["ResNet50"].probability == pytest.approx(0.6)
 
 
+def test_an_image_that_no_fold_tested_is_of_the_person_that_the_classifiers_cohort_names(tmp_path):
+    # C2 is nobody's in the folds: with C it is one patient, read by the mean of both.
+    told = {**TOLD, "C2": (False, 0.1)}
+    both = folders(tmp_path, records=[record(test=told)], people={"C2": "C"})
+    found = compare_routes(*both)
+    assert found.missed == ()
+    (c,) = [one for one in found.patients if one.person == "C"]
+    assert c.classifiers["ResNet50"].probability == pytest.approx((TOLD["C"][1] + 0.1) / 2)
+
+
 def test_nobody_in_common_is_told(tmp_path):
     areas = [score("X", (150.0, 150.0))]
     with pytest.raises(InputError, match="no tested patient in common"):

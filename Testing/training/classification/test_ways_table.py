@@ -70,6 +70,9 @@ def test_a_moved_threshold_comes_from_the_own_validation_of_each_set():
     # Middles between the classes: 0.15 and 0.7. Set 1 then calls S05, S06 and N09, set 2 nobody.
     assert row["threshold"] == pytest.approx((0.15 + 0.7) / 2)
     assert (row["tp"], row["fp"], row["fn"], row["tn"]) == (2, 1, 2, 3)
+    printed = way_row(way(), combination)
+    assert printed["threshold"] == THRESHOLD
+    assert (printed["tp"], printed["fp"], printed["fn"], printed["tn"]) == (1, 0, 3, 4)
 
 
 def test_what_cannot_be_told_is_left_open():
@@ -101,6 +104,10 @@ def test_the_study_leaves_table_figure_and_caption(tmp_path):
     assert [row["way"] for row in rows] == ["as printed", "moved"]
     assert float(rows[0]["sensitivity"]) == 0.25
     assert "0.25 (" in (tmp_path / "made.md").read_text()
+    row = {"way": "made", "auc": 0.6, "auc_low_95": 0.5, "auc_high_95": 0.9, "sensitivity": 0.7}
+    auc_panel, sensitivity_panel = ways_figure([row]).axes[:2]
+    assert [0.5, 0.9] in [list(line.get_xdata()) for line in auc_panel.lines]
+    assert [list(line.get_xdata()) for line in sensitivity_panel.lines] == [[0.7]]
     shown = texts(ways_figure(table.rows))
     for words in ("as printed", "moved", "AUC", "sensitivity", "specificity", "balanced\naccuracy"):
         assert words in shown
