@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from SarcopeniaAssessLib.errors import OutputError
+from SarcopeniaAssessLib.output_lock import lock_file
 from SarcopeniaTraining.classification import kept_weights
 from SarcopeniaTraining.classification.kept_weights import (
     clear_candidates,
@@ -83,6 +84,18 @@ def test_killed_anywhere_the_name_is_that_of_the_weights(tmp_path, monkeypatch, 
     assert read_best(tmp_path, "ResNet50")["set"] == set_then
     keep_best(tmp_path, network(2), record(number=2, validation=RIGHT))
     assert (kept(tmp_path), read_best(tmp_path, "ResNet50")["set"]) == (2, 2)
+
+
+def test_another_process_that_writes_is_waited_for(tmp_path, monkeypatch):
+    keep_best(tmp_path, network(1), record(number=1, validation=WRONG))
+    monkeypatch.setattr(kept_weights, "_LOCK_WAIT_S", 0.05)
+    with (
+        lock_file(tmp_path / "weights" / ".ResNet50.lock", 0),
+        pytest.raises(OutputError, match="Another program is writing"),
+    ):
+        keep_best(tmp_path, network(2), record(number=2, validation=RIGHT))
+    assert kept(tmp_path) == 1
+    assert keep_best(tmp_path, network(2), record(number=2, validation=RIGHT))
 
 
 def test_altered_weights_are_nobodys(tmp_path):

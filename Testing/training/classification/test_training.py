@@ -223,3 +223,34 @@ def test_training_does_not_read_them(keras):
         history[settles] = learn(scheme, part(30, 1), part(12, 2), LEARNING, seed=3).history
     assert history[True]["loss"] == history[False]["loss"]
     assert history[True]["val_loss"] != history[False]["val_loss"]
+
+
+class Noted:
+    """Stands in for a compiled scheme and notes what it is given."""
+
+    def __init__(self):
+        self.weights, self.steps, self.settled = [], [], []
+
+    def reset(self):
+        self.steps.clear()
+
+    def step(self, inputs, labels, weights):
+        self.steps.append(inputs[0][:, 0])
+        return float(len(labels))
+
+    def settle(self, inputs, seed):
+        self.settled.append(inputs)
+
+    def probability(self, inputs):
+        return np.full(len(inputs[0]), 0.5)
+
+
+def test_an_epoch_is_every_case_once_in_an_order_of_its_own_then_settled_on_the_training_cases():
+    """30 cases in batches of 4: seven of 4 and one of 2, whose told losses 4 and 2 count by their cases."""
+    scheme, train = Noted(), part(30, 1)
+    trained = learn(scheme, train, part(12, 2), dataclasses.replace(LEARNING, epochs=2), seed=3)
+    first, second = (np.concatenate(steps).tolist() for steps in (scheme.steps[:8], scheme.steps[8:]))
+    assert sorted(first) == sorted(second) == sorted(train.inputs[0][:, 0].tolist())
+    assert first != second
+    assert [inputs is train.inputs for inputs in scheme.settled] == [True, True]
+    assert trained.history["loss"] == pytest.approx([(7 * 4 * 4 + 2 * 2) / 30] * 2)
