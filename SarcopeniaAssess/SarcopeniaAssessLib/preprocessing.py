@@ -162,6 +162,22 @@ class Slab:
     plane: Plane
 
 
+def slice_directions(volume: CtVolume) -> NDArray[np.float64]:
+    """The patient's right in the slice plane, and anterior at a right angle to it: unit columns (3, 2), RAS.
+
+    Raises
+    ------
+    GeometryError
+        The slices are not axial.
+    """
+    normal = volume.slice_normal
+    right = np.array([1.0, 0, 0]) - normal[0] * normal
+    if np.linalg.norm(right) < 0.5:
+        raise GeometryError("the slices are not axial", "give the axial series of this CT")
+    right /= np.linalg.norm(right)
+    return np.column_stack([right, np.cross(normal, right)])
+
+
 def slab_plane(volume: CtVolume, preset: SlabPreset) -> tuple[Plane, NDArray[np.float64]]:
     """In-plane sampling for a volume, and the (4, 4) affine of slab pixels on canonical slice 0.
 
@@ -169,15 +185,7 @@ def slab_plane(volume: CtVolume, preset: SlabPreset) -> tuple[Plane, NDArray[np.
     angle to it in the plane towards anterior; sheared in-plane axes are straightened too.
     """
     affine = np.asarray(volume.ras_from_canonical, np.float64)
-    first, second = affine[:3, 0], affine[:3, 1]
-    normal = np.cross(first, second)
-    normal /= np.linalg.norm(normal)
-    right = np.array([1.0, 0, 0]) - normal[0] * normal
-    if np.linalg.norm(right) < 0.5:
-        raise GeometryError("the slices are not axial", "assess the axial series of this CT")
-    right /= np.linalg.norm(right)
-    anterior = np.cross(normal, right)
-    in_plane = np.column_stack([right, anterior]) * preset.in_plane_mm
+    in_plane = slice_directions(volume) * preset.in_plane_mm
     index_from_mm = np.linalg.pinv(affine[:3, :2])
     matrix = index_from_mm @ in_plane
 

@@ -113,9 +113,9 @@ def evaluate_in_context(context: click.Context) -> None:
     UsageError
         An option that is not for such a folder.
     """
-    given = click.core.ParameterSource.DEFAULT
+    default = click.core.ParameterSource.DEFAULT
     for name in context.params:
-        if name not in _TAKEN and context.get_parameter_source(name) is not given:
+        if name not in _TAKEN and context.get_parameter_source(name) is not default:
             option = name.replace("_", "-")
             raise click.UsageError(f"--{option} is not for a folder of classifier runs, which RUN is")
     beside = tuple(context.params.get("beside") or ())

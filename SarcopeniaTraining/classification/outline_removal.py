@@ -105,7 +105,6 @@ def remove_outline(rgb: NDArray[np.uint8]) -> PlainImage:
             "the image has colours, but no line of a clear colour that could be removed",
             "give its plain twin",
         )
-    find_line(rgb)  # its own refusals: a few coloured specks, or half of the image
     chroma = _chroma(rgb)
     covered = chroma > FAINT
     if ((chroma > 0) & (chroma <= COLOURED)).any():
@@ -127,6 +126,14 @@ def fill_in(grey: NDArray[np.uint8], covered: NDArray[np.bool_]) -> NDArray[np.u
     surface = _surface(grey.astype(np.float64), covered)
     filled = surface + np.where(covered, _noise(surface, covered), 0)
     return np.round(np.clip(filled, 0, 255)).astype(np.uint8)
+
+
+def noise_of(grey: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a Gaussian of 1.5 pixels leaves over of a picture."""
+    from scipy.ndimage import gaussian_filter
+
+    noise: NDArray[np.float64] = grey - gaussian_filter(grey, _NOISE_SIGMA)
+    return noise
 
 
 def _alone(image: NDArray[np.uint8]) -> PlainImage:
@@ -203,9 +210,9 @@ def _surface(grey: NDArray[np.float64], covered: NDArray[np.bool_]) -> NDArray[n
 
 def _noise(surface: NDArray[np.float64], covered: NDArray[np.bool_]) -> NDArray[np.float64]:
     """For each pixel, the noise of the pixel mirrored at its nearest uncovered one; edges are cut down."""
-    from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
+    from scipy.ndimage import binary_dilation, distance_transform_edt
 
-    noise = np.where(covered, 0, surface - gaussian_filter(surface, _NOISE_SIGMA))
+    noise = np.where(covered, 0, noise_of(surface))
     beside = binary_dilation(covered, iterations=_NEAR_PIXELS) & ~covered
     if not beside.any():
         return noise

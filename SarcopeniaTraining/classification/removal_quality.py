@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from SarcopeniaTraining.classification.outline_removal import remove_outline
+from SarcopeniaTraining.classification.outline_removal import noise_of, remove_outline
 from SarcopeniaTraining.images import read_image
 from SarcopeniaTraining.table_files import Block, Shown, Table, number, word
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from SarcopeniaTraining.classification.drawn_pictures import Habit
     from SarcopeniaTraining.image_cohort import ImageCohort
 
-_SIGMA = 1.5
 _NOTES = (
     "Over the pixels that were filled in, of 255 grey levels; the mean over pictures. The outline runs along "
     "the muscle's border, where grey values change most.",
@@ -61,7 +60,7 @@ def quality(plain: NDArray[np.uint8], annotated: NDArray[np.uint8]) -> Quality:
         error_drawn=_rms(annotated.mean(axis=2) - truth, there),
         error_removed=_rms(grey - truth, there),
         correlation=float(np.corrcoef(grey[there], truth[there])[0, 1]),
-        roughness=float(_rough(grey)[there].std() / _rough(truth)[there].std()),
+        roughness=float(noise_of(grey)[there].std() / noise_of(truth)[there].std()),
     )
 
 
@@ -111,10 +110,3 @@ _MEASURES = ("covered", "error_drawn", "error_removed", "correlation", "roughnes
 
 def _rms(difference: NDArray[np.float64], where: NDArray[np.bool_]) -> float:
     return float(np.sqrt((difference[where] ** 2).mean()))
-
-
-def _rough(grey: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.ndimage import gaussian_filter
-
-    rough: NDArray[np.float64] = grey - gaussian_filter(grey, _SIGMA)
-    return rough

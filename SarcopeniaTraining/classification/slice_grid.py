@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.errors import GeometryError, InputError
+from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.field_of_view import TISSUE_HU, opened
 from SarcopeniaAssessLib.hounsfield import AIR_HU
 from SarcopeniaAssessLib.overlay import WINDOW_HU
-from SarcopeniaAssessLib.preprocessing import Plane
+from SarcopeniaAssessLib.preprocessing import Plane, slice_directions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,13 +103,8 @@ def slice_plane(volume: CtVolume, hu: NDArray[Any], side: int, field_mm: float) 
     """
     _require(side, field_mm)
     affine = np.asarray(volume.ras_from_canonical, np.float64)
-    normal = volume.slice_normal
-    right = np.array([1.0, 0.0, 0.0]) - normal[0] * normal
-    if np.linalg.norm(right) < 0.5:
-        raise GeometryError("the slices are not axial", "give the axial series of this CT")
-    right /= np.linalg.norm(right)
     step_mm = field_mm / side
-    down_and_left = -np.column_stack([np.cross(normal, right), right]) * step_mm
+    down_and_left = -slice_directions(volume)[:, ::-1] * step_mm
     matrix = np.linalg.pinv(affine[:3, :2]) @ down_and_left
     offset = _middle(hu, volume.pixel_mm) - matrix @ np.full(2, (side - 1) / 2)
     # Averaging before coarser sampling: the pixel's own box is accounted for already.

@@ -21,6 +21,7 @@ from SarcopeniaTraining.cohort import Cohort
 from SarcopeniaTraining.image_cohort import ImageCohort
 from SarcopeniaTraining.phantom.dicom_files import SeriesFacts, write_series
 from SarcopeniaTraining.splits import make_splits
+from Testing.library.ct_files import write_enhanced
 from Testing.training.tiny_cohort import tiny_cohort
 
 
@@ -192,6 +193,16 @@ def test_a_dicom_slice_is_an_image_of_known_size(tmp_path):
     rows[1]["image"] = "p.png"
     with pytest.raises(InputError, match="1 images are DICOM slices of known size and 1 are pictures"):
         load_images(read_any_cohort(manifest(tmp_path, rows)), 32, 320.0, lambda _: None)
+
+
+def test_a_dicom_file_of_several_slices_is_no_image(tmp_path):
+    hu = np.random.default_rng(1).integers(-5, 6, (40, 40, 3)).astype(np.int16)
+    write_enhanced(tmp_path / "X.dcm", hu, np.diag([2.0, 2.0, 5.0, 1.0]))
+    cohort = read_any_cohort(manifest(tmp_path, [{"case": "X", "image": "X.dcm", "sarcopenic": "yes"}]))
+    told = []
+    with pytest.raises(InputError, match="1 of 1 cases have no image"):
+        load_images(cohort, 32, 320.0, told.append)
+    assert "holds 3 slices; give it in the column ct" in told[0]
 
 
 def test_the_kind_of_a_cohort_is_told_by_its_columns(pictures, tmp_path):

@@ -90,6 +90,18 @@ def test_a_ramp_is_filled_exactly():
     assert np.array_equal(fill_in(damaged, covered), ramp)
 
 
+def test_an_edge_beside_the_line_is_not_mirrored_into_it():
+    # Columns 20 to 22 are covered; from column 24 on a quarter of the rows is brighter by 150.
+    scene = np.full((60, 48), 50.0)
+    scene[:15, 24:] = 200
+    scene += np.random.default_rng(4).normal(0, 2, scene.shape)
+    covered = np.zeros(scene.shape, bool)
+    covered[:, 20:23] = True
+    filled = fill_in(np.round(scene).astype(np.uint8), covered)
+    # Three of the noise's standard deviations at most, on a surface that is off by its noise.
+    assert np.abs(filled[covered].astype(float) - 50).max() < 20
+
+
 def test_a_covered_corner_is_filled_from_the_two_sides_that_it_has():
     flat = np.full((9, 7), 40, np.uint8)
     covered = np.zeros(flat.shape, bool)
@@ -117,6 +129,15 @@ def test_a_faint_line_without_a_twin_is_refused():
     with pytest.raises(OutlineError, match="no line of a clear colour"):
         plain_image(faint)
     assert np.array_equal(plain_image(plain, faint).grey, plain[:, :, 0])
+
+
+def test_a_coloured_speck_is_filled_in_too():
+    plain = picture()
+    marked = plain.copy()
+    marked[40:42, 50:53] = YELLOW
+    restored = plain_image(marked).restored
+    assert restored.sum() == 6
+    assert restored[40:42, 50:53].all()
 
 
 def test_a_picture_that_is_coloured_all_over_is_refused():

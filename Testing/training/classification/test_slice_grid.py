@@ -91,6 +91,23 @@ def test_edges_lie_to_half_a_pixel_where_they_are(volume):
     assert inside.sum() == pytest.approx(24 * 16, rel=0.06)
 
 
+def test_a_tilted_slice_keeps_its_size():
+    a = np.radians(20)
+    ras = affine([(2 * np.cos(a), 0, 2 * np.sin(a)), (0, 1, 0), (-5 * np.sin(a), 0, 5 * np.cos(a))], (0,) * 3)
+    hu = np.full((90, 150, 3), AIR, np.int16)
+    hu[20:68, 40:104] = BODY  # 96 × 64 mm
+    inside = slice_on_grid(CtVolume.from_array(hu, ras), 1, SIDE, FIELD_MM) > (BODY + AIR) / 2
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == (12, 27, 8, 31)
+
+
+def test_a_coarser_grid_averages_the_noise():
+    hu = np.random.default_rng(2).normal(20, 100, (200, 200, 3)).astype(np.int16)
+    volume = CtVolume.from_array(hu, affine([(1, 0, 0), (0, 1, 0), (0, 0, 5)], (0,) * 3))
+    # Of 16 pixels that one of 4 mm covers, the mean has a quarter of their spread; of one point 54.
+    assert slice_on_grid(volume, 1, SIDE, FIELD_MM)[5:-5, 5:-5].std() < 25
+
+
 def test_a_mask_lies_on_the_very_pixels_of_its_slice(volume):
     mark = volume.slab(1, 2)[:, :, 0] > (MARK + BODY) / 2
     on_grid = mask_on_grid(volume, mark, 1, SIDE, FIELD_MM)
@@ -105,6 +122,8 @@ def test_grey_is_the_soft_tissue_window():
     assert abs(int(grey[24, 20]) - 115) <= 1
     assert abs(int(grey[14, 10]) - 230) <= 1
     assert grey[2, 2] == 0
+    # An edge is half of the body's grey: 24 pixels of it across, and less were air weighed as −1000 HU.
+    assert grey[24].sum() / 115 > 24.2
 
 
 def test_beyond_the_scan_lies_air():

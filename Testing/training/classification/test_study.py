@@ -1,5 +1,7 @@
 """What studies share: the options, plans of one network and scheme, each folder trained once, kept runs."""
 
+import json
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -46,6 +48,16 @@ def test_a_study_takes_one_network_and_one_scheme_of_its_preset():
     preset = one_combination({**given, "epochs": 7})
     assert (preset.networks, preset.schemes, preset.sets) == (("DenseNet121",), ("freezeall",), (2, 3))
     assert (preset.side, preset.epochs, preset.learning_rate) == (64, 7, 0.001)
+
+
+def test_a_seed_of_nought_is_a_seed_and_weights_of_classes_are_a_way_of_their_own(tmp_path):
+    from dataclasses import asdict
+
+    held = asdict(preset_of(class_weights=True, seed=5))
+    (tmp_path / "own.json").write_text(json.dumps(held))
+    preset = one_combination(options_of("--preset", str(tmp_path / "own.json"), "--seed", "0"))
+    assert (preset.seed, preset.class_weights) == (0, False)
+    assert one_combination(options_of("--preset", str(tmp_path / "own.json"))).seed == 5
 
 
 def test_a_network_that_is_none_is_refused():
