@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from SarcopeniaAssessLib.errors import OutputError
 from SarcopeniaAssessLib.model_file import file_sha256, write_whole
 from SarcopeniaAssessLib.output_lock import lock_file
 from SarcopeniaTraining.classification.classifier_run import as_json, selection_key
@@ -59,32 +60,42 @@ def keep_best(folder: Path, model: Any, record: RunRecord) -> bool:
     Raises
     ------
     OutputError
-        There is no room.
+        There is no room, or another process writes for too long.
     """
+    path = weights_path(folder, record.network)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lock_file(path.with_name(f".{record.network}.lock"), _LOCK_WAIT_S):
+            held = read_best(folder, record.network)
+            if held is not None and not record.selection_key < _key_of(held):
+                return False
+            _replace(path, model, record, held)
+            return True
+    except OSError as error:
+        raise OutputError(
+            f"{path.name} cannot be written ({error.strerror})",
+            "make room, then repeat the command: it goes on",
+        ) from None
+
+
+def _replace(path: Path, model: Any, record: RunRecord, held: Mapping[str, Any] | None) -> None:
     from SarcopeniaTraining.classification.networks import save_weights
 
-    path = weights_path(folder, record.network)
-    path.parent.mkdir(parents=True, exist_ok=True)
     told = path.with_suffix(".json")
-    with lock_file(path.with_name(f".{record.network}.lock"), _LOCK_WAIT_S):
-        held = read_best(folder, record.network)
-        if held is not None and not record.selection_key < _key_of(held):
-            return False
-        candidate = path.with_name(f"{CANDIDATE}{path.name}")
-        now = {
-            "network": record.network,
-            "scheme": record.scheme,
-            "set": record.set,
-            "seed": record.seed,
-            "validation_auc": record.validation_auc,
-            "validation_loss": record.validation_loss,
-            "sha256": save_weights(model, candidate),
-        }
-        before = None if held is None else {key: held[key] for key in now}
-        write_whole(told, as_json({**now, "before": before}))
-        candidate.replace(path)
-        write_whole(told, as_json(now))  # as an undisturbed run leaves it, whatever was kept before
-        return True
+    candidate = path.with_name(f"{CANDIDATE}{path.name}")
+    now = {
+        "network": record.network,
+        "scheme": record.scheme,
+        "set": record.set,
+        "seed": record.seed,
+        "validation_auc": record.validation_auc,
+        "validation_loss": record.validation_loss,
+        "sha256": save_weights(model, candidate),
+    }
+    before = None if held is None else {key: held[key] for key in now}
+    write_whole(told, as_json({**now, "before": before}))
+    candidate.replace(path)
+    write_whole(told, as_json(now))  # as an undisturbed run leaves it, whatever was kept before
 
 
 def _key_of(held: Mapping[str, Any]) -> tuple[float, float, int, int]:

@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from SarcopeniaAssessLib.errors import InputError, ModelError
@@ -15,6 +17,7 @@ from SarcopeniaTraining.classification.classifier_run import (
     read_classification,
     record_from,
 )
+from SarcopeniaTraining.classification.kept_weights import keep_best
 from Testing.training.classification.one_run import SPLITS, predicted, record, write_run
 
 PLANNED = {"ResNet50-unfreezeall": [1, 2], "ResNet50-freezeall": [1]}
@@ -95,6 +98,20 @@ def test_a_folder_is_read_with_what_is_not_finished(tmp_path):
     assert found.unfinished == (("ResNet50", "unfreezeall", 1),)
     assert (found.name, found.start, found.leak, found.splits) == ("run", "random", False, SPLITS)
     assert found.facts["images"]["side"] == 32
+
+
+def test_runs_are_in_the_order_of_their_sets_whatever_ended_first(tmp_path):
+    folder = write_run(tmp_path / "run", [record(number=2), record(number=1)], PLANNED)
+    assert [one.set for one in read_classification(folder).records] == [1, 2]
+
+
+def test_weights_of_a_run_that_a_kill_kept_from_its_journal_are_told(tmp_path):
+    folder = write_run(tmp_path / "run", [record(number=2)], PLANNED)
+    weight = SimpleNamespace(name="kernel", shape=(2,), numpy=lambda: np.zeros(2, np.float32))
+    model = SimpleNamespace(name="resnet50", layers=[SimpleNamespace(name="status", weights=[weight])])
+    keep_best(folder, model, record(number=1))
+    with pytest.raises(ModelError, match="weights of ResNet50 are of is not finished; give"):
+        load_classifier(folder, "ResNet50")
 
 
 def test_a_line_that_a_kill_cut_off_is_a_run_that_is_not_finished(tmp_path):

@@ -18,8 +18,10 @@ from SarcopeniaAssessLib.errors import InputError, ModelError
 from SarcopeniaTraining.classification import classify_command
 from SarcopeniaTraining.classification.classifier_run import read_classification
 from SarcopeniaTraining.classification.classify_command import numbers_of, splits_of
+from SarcopeniaTraining.classification.classify_preset import load_classify_preset
 from SarcopeniaTraining.cohort import Cohort, CohortCase
 from SarcopeniaTraining.splits import write_splits
+from SarcopeniaTraining.spreading import Place
 from Testing.training.tiny_cohort import tiny_cohort
 
 ROOTS = [str(Path(SarcopeniaAssessLib.__file__).parents[1]), str(Path(__file__).parents[3])]
@@ -153,6 +155,25 @@ def runs_of(folder: Path) -> list[dict]:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         found += [{k: v for k, v in each.items() if k not in ("seconds", "resident_mb")} for each in lines]
     return found
+
+
+def test_options_reach_the_plan(cohort, tmp_path, monkeypatch):
+    loaded = []
+
+    def load(cohort, side, field_mm, tell, *, annotated):
+        loaded.append((side, field_mm, annotated))
+
+    monkeypatch.setattr("SarcopeniaTraining.classification.classifier_images.load_images", load)
+    preset = dataclasses.replace(load_classify_preset("paper"), field_mm=300.0)
+    options = {"splits": None, "annotated": True, "weights": tmp_path, "jobs": 3, "threads": 2}
+    plan = classify_command._plan(cohort, preset, tmp_path / "run", {**options, "cluster": "auto"})
+    assert loaded == [(224, 300.0, True), (299, 300.0, True)]
+    assert (plan.leak, plan.weights, plan.threads) == (True, tmp_path, 2)
+    assert plan.place == Place(jobs=3, cluster="auto", cores=2)
+    assert plan.out == tmp_path / "run"
+    plain = {**options, "annotated": False, "weights": None, "cluster": None}
+    plan = classify_command._plan(cohort, preset, tmp_path / "run", plain)
+    assert (plan.leak, plan.weights, loaded[-1][2]) == (False, None, False)
 
 
 @pytest.mark.parametrize(

@@ -125,3 +125,9 @@ def test_without_room_the_weights_stay(tmp_path, monkeypatch):
         keep_best(tmp_path, network(2), record(number=2, validation=RIGHT))
     assert kept(tmp_path) == 1
     assert json.loads((tmp_path / "weights" / "ResNet50.json").read_text())["set"] == 1
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path):
+    (tmp_path / "weights").write_text("in the way")
+    with pytest.raises(OutputError, match=r"ResNet50\.safetensors cannot be written \(.*\); make room"):
+        keep_best(tmp_path, network(1), record())
