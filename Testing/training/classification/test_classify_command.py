@@ -110,6 +110,12 @@ def test_too_few_of_a_class_is_told(tmp_path):
         splits_of(people(40, 2), tmp_path)
 
 
+def test_tensorflow_is_missed_before_a_cohort_is_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(ModelError, match="need TensorFlow"):
+        classify_command._plan(tmp_path / "nowhere", load_classify_preset("smoke"), tmp_path, {})
+
+
 def test_help_needs_no_tensorflow(tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('imported')")
     ran = command("--help", PYTHONPATH=os.pathsep.join([str(tmp_path), *ROOTS]))

@@ -5,12 +5,15 @@ Tiny Keras networks in place of the published ones, whose own tests are those of
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from SarcopeniaAssessLib.errors import ModelError
+from SarcopeniaTraining.classification.architectures import architecture
 from SarcopeniaTraining.classification.training import (
+    NetworkTraining,
     Part,
     TrainableScheme,
     batches,
@@ -18,7 +21,7 @@ from SarcopeniaTraining.classification.training import (
     cross_entropy,
     learn,
 )
-from Testing.training.classification.tiny_experiment import PRESET
+from Testing.training.classification.tiny_experiment import PRESET, SIDE, small_classifier, tiny_images
 
 LEARNING = dataclasses.replace(PRESET, epochs=4, patience=4, batch=4)
 
@@ -254,3 +257,25 @@ def test_an_epoch_is_every_case_once_in_an_order_of_its_own_then_settled_on_the_
     assert first != second
     assert [inputs is train.inputs for inputs in scheme.settled] == [True, True]
     assert trained.history["loss"] == pytest.approx([(7 * 4 * 4 + 2 * 2) / 30] * 2)
+
+
+@pytest.mark.parametrize(("file", "settles"), [(None, True), (Path("RadImageNet.h5"), False)])
+def test_a_random_start_settles_and_a_trained_one_does_not(keras, monkeypatch, file, settles):
+    monkeypatch.setattr("SarcopeniaTraining.classification.networks.build_classifier", small_classifier)
+    network = NetworkTraining(architecture("ResNet50"), SIDE, 1, 0.01, file)
+    scheme = network.scheme("unfreezeall")
+    scheme.settle(network.features("unfreezeall", tiny_images().rgb), (1,))
+    assert (network.model.get_layer("norm0").moving_mean.numpy() != 0).any() == settles
+
+
+def test_a_run_starts_from_the_backbone_as_built_and_a_head_of_its_seed(keras, monkeypatch):
+    monkeypatch.setattr("SarcopeniaTraining.classification.networks.build_classifier", small_classifier)
+    network = NetworkTraining(architecture("ResNet50"), SIDE, 1, 0.01)
+    built = [each.numpy() for each in network.model.weights]
+    for each in network.model.weights:
+        each.assign(each + 1)
+    network.set_back(1)
+    assert all((each.numpy() == was).all() for each, was in zip(network.model.weights, built, strict=True))
+    network.set_back(2)
+    other = [(each.numpy() != was).any() for each, was in zip(network.model.weights, built, strict=True)]
+    assert [each.path for each, n in zip(network.model.weights, other, strict=True) if n] == ["status/kernel"]
