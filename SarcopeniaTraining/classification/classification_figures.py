@@ -16,12 +16,12 @@ from SarcopeniaTraining.figure_style import BLUE, GREY, INK, ORANGE, PAPER, VERM
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
     from SarcopeniaTraining.classification.run_scores import ChosenRun, Combination, RunScore
 
 PALE = "#A9C9E4"
-_GRID = np.linspace(0, 1, 201)
+_GRID, _SLACK = np.linspace(0, 1, 201), 1e-9
+"""Shares of false positives at which curves are averaged; at a step the height above it counts."""
 
 
 def auc_figure(runs: Sequence[Combination]) -> Figure:
@@ -92,15 +92,8 @@ def roc_figure(chosen: Sequence[ChosenRun]) -> Figure:
                 zorder=3 if best else 1,
             )
         if told:
-            heights = [_height_at(_GRID, c.false_positive, c.true_positive) for _, c in told]
-            axis.plot(
-                [0, *_GRID],
-                [0, *np.mean(heights, axis=0)],
-                color=BLUE,
-                linewidth=2.4,
-                zorder=2,
-                drawstyle="steps-post",
-            )
+            heights = [np.interp(_GRID + _SLACK, c.false_positive, c.true_positive) for _, c in told]
+            axis.plot([0, *_GRID], [0, *np.mean(heights, axis=0)], color=BLUE, linewidth=2.4, zorder=2)
         axis.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2)
         calls = one.best.calls
         if calls.recall is not None and calls.specificity is not None:
@@ -233,13 +226,6 @@ def _losses(axis: Axes, run: RunScore) -> None:
     axis.plot(epochs, record.history["loss"], color=BLUE, linewidth=0.9, alpha=0.7)
     axis.plot(epochs, record.history["val_loss"], color=VERMILION, linewidth=0.9, alpha=0.7)
     axis.plot(record.best_epoch, record.validation_loss, "o", color=INK, markersize=3.5, zorder=3)
-
-
-def _height_at(
-    places: NDArray[np.float64], false_positive: NDArray[np.float64], true_positive: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Greatest recall at no more than so many false positives."""
-    return true_positive[np.searchsorted(false_positive, places + 1e-9, side="right") - 1]
 
 
 def _area(one: Combination) -> str:

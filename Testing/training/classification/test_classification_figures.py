@@ -53,6 +53,12 @@ def test_roc_curves_of_sets_and_the_calls_of_the_best():
     assert axis.get_title() == "ResNet50, unfreezeall\nAUC 0.75 ± 0.35"
 
 
+def test_a_network_that_says_the_same_of_everybody_has_the_diagonal_as_its_mean_curve():
+    (axis,) = roc_figure(choose(score_runs([record(test=((0.5, 0.5), (0.5, 0.5)))], {}))).axes
+    (mean,) = [line for line in axis.lines if line.get_color() == BLUE and len(line.get_xdata()) > 2]
+    assert mean.get_ydata() == pytest.approx(mean.get_xdata(), abs=1e-6)
+
+
 def test_the_best_on_validation_is_marked_not_the_best_on_test():
     poor = record(number=1, test=((0.9, 0.2), (0.6, 0.7)), validation=((0.8, 0.7), (0.2, 0.1)))
     good = record(number=2, test=((0.9, 0.8), (0.2, 0.1)), validation=((0.8, 0.1), (0.2, 0.3)))

@@ -131,6 +131,16 @@ def test_a_faint_line_without_a_twin_is_refused():
     assert np.array_equal(plain_image(plain, faint).grey, plain[:, :, 0])
 
 
+def test_a_band_of_half_the_contrast_is_no_drawn_line():
+    plain = picture()
+    ring = (drawn(plain) != plain).any(axis=2)
+    other = plain.copy()
+    other[ring] = plain[ring] // 2 + 110
+    for image, twin in ((plain, other), (other, plain)):
+        taken = plain_image(image, twin)
+        assert (taken.note, taken.grey.tolist()) == ("", image[:, :, 0].tolist())
+
+
 def test_a_coloured_speck_is_filled_in_too():
     plain = picture()
     marked = plain.copy()
