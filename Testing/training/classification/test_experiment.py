@@ -9,6 +9,7 @@ import pytest
 from SarcopeniaAssessLib.errors import InputError, ModelError, OutputError
 from SarcopeniaAssessLib.output_lock import FolderLock
 from SarcopeniaTraining.classification import experiment, experiment_task
+from SarcopeniaTraining.classification.classifier_images import Source
 from SarcopeniaTraining.classification.classifier_run import read_classification
 from SarcopeniaTraining.classification.experiment import (
     check_plan,
@@ -125,6 +126,38 @@ def test_a_process_takes_a_network_or_a_network_and_scheme(tmp_path, monkeypatch
     images = {80: large_images()}
     run_plan(tiny_plan(tmp_path, preset=preset, images=images, place=place), lambda line: None)
     assert begun == tasks
+
+
+def test_what_is_learned_from_reaches_the_folder_and_the_processes(tmp_path, monkeypatch):
+    tasks = []
+
+    def note(work, given, where):
+        tasks.extend(given)
+        return iter(())
+
+    monkeypatch.setattr(experiment, "spread", note)
+    monkeypatch.setattr("SarcopeniaTraining.classification.radimagenet.check_weights", lambda *_: "sum")
+    weights = tmp_path / "RadImageNet-ResNet50_notop.h5"
+    weights.write_bytes(b"")
+    drawn = dataclasses.replace(tiny_images(seed=9), source=Source.ANNOTATED)
+    plan = tiny_plan(tmp_path / "run", train_images={SIDE: drawn}, leak=True, threads=2, weights=tmp_path)
+    run_plan(plan, lambda line: None)
+    (task,) = tasks
+    assert (task.images, task.train_images) == (plan.images[SIDE], drawn)
+    assert (task.weights, task.threads, task.folds) == (weights, 2, plan.folds())
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (facts["leak"], facts["images"]["source"]) == (True, str(Source.CT))
+    assert facts["images"]["learned_from"] == str(Source.ANNOTATED)
+
+
+def test_what_is_there_already_is_told(here, tmp_path, capsys):
+    frozen = dataclasses.replace(PRESET, schemes=("freezeall",), sets=(1,))
+    run_plan(tiny_plan(tmp_path, preset=frozen))
+    first = capsys.readouterr().err
+    assert "ResNet50 freezeall, set 1: validation AUC" in first
+    assert "there already" not in first
+    run_plan(tiny_plan(tmp_path, preset=dataclasses.replace(frozen, sets=(1, 2))))
+    assert "1 of 2 runs are there already" in capsys.readouterr().err
 
 
 def large_images():
