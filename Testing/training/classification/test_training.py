@@ -279,3 +279,13 @@ def test_a_run_starts_from_the_backbone_as_built_and_a_head_of_its_seed(keras, m
     network.set_back(2)
     other = [(each.numpy() != was).any() for each, was in zip(network.model.weights, built, strict=True)]
     assert [each.path for each, n in zip(network.model.weights, other, strict=True) if n] == ["status/kernel"]
+
+
+def test_a_scheme_trains_what_it_says_though_another_was_built_since(keras, monkeypatch):
+    monkeypatch.setattr("SarcopeniaTraining.classification.networks.build_classifier", small_classifier)
+    network = NetworkTraining(architecture("ResNet50"), SIDE, 1, 0.01)
+    whole = network.scheme("unfreezeall")
+    inputs = network.features("unfreezeall", tiny_images().rgb)
+    network.scheme("freezeall")
+    whole.step(inputs, np.arange(20, dtype=np.int32) % 2, np.ones(20, np.float32))
+    assert (network.model.get_layer("norm0").moving_mean.numpy() != 0).any()
