@@ -60,6 +60,15 @@ def panels(
     return figure, list(axes.flat)
 
 
+def two_columns(count: int, row_inches: float) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels, two in a row, and their axes."""
+    rows = (count + 1) // 2
+    figure, axes = panels(rows, min(count, 2), 0.6 + row_inches * rows)
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    return figure, axes[:count]
+
+
 def legend(figure: Figure, columns: int, handles: list[Artist] | None = None) -> None:
     """The legend of a whole figure below it, without a frame."""
     given: Any = {} if handles is None else {"handles": handles}

@@ -11,7 +11,17 @@ from SarcopeniaTraining.classification.classifier_calibration import calibration
 from SarcopeniaTraining.classification.classifier_scores import Confusion, roc_curve
 from SarcopeniaTraining.classification.over_sets import confusion_over_sets
 from SarcopeniaTraining.classification.printed_classifiers import printed_aucs
-from SarcopeniaTraining.figure_style import BLUE, GREY, INK, ORANGE, PAPER, VERMILION, legend, panels
+from SarcopeniaTraining.figure_style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    PAPER,
+    VERMILION,
+    legend,
+    panels,
+    two_columns,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +30,7 @@ if TYPE_CHECKING:
     from SarcopeniaTraining.classification.run_scores import ChosenRun, Combination, RunScore
 
 PALE = "#A9C9E4"
-_GRID, _SLACK = np.linspace(0, 1, 201), 1e-9
+_GRID, _SLACK = np.linspace(0, 1, 1001), 1e-9
 """Shares of false positives at which curves are averaged; at a step the height above it counts."""
 
 
@@ -78,8 +88,8 @@ def confusion_figure(chosen: Sequence[ChosenRun]) -> Figure:
 
 def roc_figure(chosen: Sequence[ChosenRun]) -> Figure:
     """ROC curves of each network's chosen scheme: a thin line a set, their mean, and the calls above 0.5."""
-    figure, axes = _two_columns(len(chosen), 4.2)
-    for axis, one in zip(axes, chosen, strict=False):
+    figure, axes = two_columns(len(chosen), 4.2)
+    for axis, one in zip(axes, chosen, strict=True):
         curves = [(run, roc_curve(run.test.truth, run.test.probability)) for run in one.combination.runs]
         told = [(run, curve) for run, curve in curves if curve is not None]
         for run, curve in told:
@@ -102,7 +112,6 @@ def roc_figure(chosen: Sequence[ChosenRun]) -> Figure:
         axis.set_aspect("equal")
         axis.set_xlabel("1 − specificity")
         axis.set_ylabel("recall (sensitivity)")
-    _hide(axes[len(chosen) :])
     first = axes[0]
     first.plot([], [], color=PALE, label="a set")
     first.plot([], [], color=BLUE, linewidth=2.4, label="mean of sets")
@@ -113,8 +122,8 @@ def roc_figure(chosen: Sequence[ChosenRun]) -> Figure:
 
 def reliability_figure(chosen: Sequence[ChosenRun]) -> Figure:
     """Share of sarcopenic readings against the probability told, over all sets of each network's scheme."""
-    figure, axes = _two_columns(len(chosen), 4.0)
-    for axis, one in zip(axes, chosen, strict=False):
+    figure, axes = two_columns(len(chosen), 4.0)
+    for axis, one in zip(axes, chosen, strict=True):
         truth = np.concatenate([test.truth for test in one.combination.tests])
         probability = np.concatenate([test.probability for test in one.combination.tests])
         found = calibration(truth, probability)
@@ -145,7 +154,6 @@ def reliability_figure(chosen: Sequence[ChosenRun]) -> Figure:
         axis.set_ylim(-0.02, 1.02)
         axis.set_xlabel("probability told")
         axis.set_ylabel("share sarcopenic")
-    _hide(axes[len(chosen) :])
     first = axes[0]
     first.plot([], [], color=BLUE, marker="o", label="readings by tenths of probability")
     first.plot([], [], color=ORANGE, label="share of all readings")
@@ -238,13 +246,3 @@ def _area(one: Combination) -> str:
     if over.mean.low is not None and over.mean.high is not None:
         text += f", 95 % {over.mean.low:.2f} … {over.mean.high:.2f}"
     return text
-
-
-def _two_columns(count: int, height_inches: float) -> tuple[Figure, list[Axes]]:
-    rows = (count + 1) // 2
-    return panels(rows, min(count, 2), 0.6 + height_inches * rows)
-
-
-def _hide(axes: Sequence[Axes]) -> None:
-    for axis in axes:
-        axis.set_axis_off()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from SarcopeniaTraining.classification.classifier_scores import THRESHOLD
 from SarcopeniaTraining.classification.route_readings import AS_PRINTED
-from SarcopeniaTraining.figure_style import BLUE, GREY, INK, ORANGE, PURPLE, VERMILION, legend, panels
+from SarcopeniaTraining.figure_style import BLUE, GREY, INK, ORANGE, PURPLE, VERMILION, legend, two_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,16 +26,13 @@ _MARKERS = {"male": ("^", "men"), "female": ("o", "women"), None: ("s", "sex not
 def routes_figure(routes: TwoRoutes) -> Figure:
     """A panel a network: every patient by area (across) and by classifier (up), coloured by who is right."""
     networks = [name for name in routes.chosen if any(name in one.classifiers for one in routes.patients)]
-    rows = (len(networks) + 1) // 2
-    figure, axes = panels(rows, min(len(networks), 2), 0.9 + 3.6 * rows)
-    for axis, network in zip(axes, networks, strict=False):
+    figure, axes = two_columns(len(networks), 3.8)
+    for axis, network in zip(axes, networks, strict=True):
         own = [one for one in routes.patients if network in one.classifiers]
         _points(axis, own, network)
         axis.set_title(f"{network}, {routes.chosen[network]}", size=10.5)
         axis.set_ylabel("probability of sarcopenia")
         axis.set_xlabel("predicted area against the cut-off (%)")
-    for axis in axes[len(networks) :]:
-        axis.set_axis_off()
     _legend(figure, axes[0], routes)
     return figure
 
