@@ -20,6 +20,7 @@ from SarcopeniaTraining.classification.experiment import (
     run_here,
     run_plan,
 )
+from SarcopeniaTraining.classification.run_claim import identity
 from SarcopeniaTraining.splits import Fold, Splits
 from SarcopeniaTraining.spreading import Place
 from Testing.training.classification.one_run import predicted, record
@@ -148,6 +149,7 @@ def test_what_is_learned_from_reaches_the_folder_and_the_processes(tmp_path, mon
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert (facts["leak"], facts["images"]["source"]) == (True, str(Source.CT))
     assert facts["images"]["learned_from"] == str(Source.ANNOTATED)
+    assert task.identity == identity(facts, plan.splits)
 
 
 def test_what_is_there_already_is_told(here, tmp_path, capsys):
