@@ -23,7 +23,7 @@ from SarcopeniaTraining.classification.classifier_run import (
     record_from,
 )
 from SarcopeniaTraining.classification.experiment_task import NetworkTask, do_task
-from SarcopeniaTraining.classification.kept_weights import clear_candidates
+from SarcopeniaTraining.classification.kept_weights import clear_half_written
 from SarcopeniaTraining.classification.run_claim import claim
 from SarcopeniaTraining.progress import TrainingProgress
 from SarcopeniaTraining.splits import PARTS
@@ -152,7 +152,7 @@ def _run(
         raise OutputError(problem, "give another --out") from None
     lock = FolderLock(plan.out)
     try:
-        clear_candidates(plan.out)
+        clear_half_written(plan.out)
         tasks = _tasks(plan, claim(plan.out, _facts(plan, starts), plan.splits))
         if tasks:
             with _Watch(plan, tell):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from SarcopeniaAssessLib.errors import OutputError
 from SarcopeniaAssessLib.model_file import file_sha256, write_whole
 from SarcopeniaAssessLib.output_lock import lock_file
-from SarcopeniaTraining.classification.classifier_run import as_json, selection_key
+from SarcopeniaTraining.classification.classifier_run import RUNS, as_json, selection_key
 
 if TYPE_CHECKING:
     from SarcopeniaTraining.classification.classifier_run import RunRecord
@@ -41,10 +41,11 @@ def read_best(folder: Path, network: str) -> dict[str, Any] | None:
         return None
 
 
-def clear_candidates(folder: Path) -> None:
+def clear_half_written(folder: Path) -> None:
     """Remove what a kill left; only where no other process writes."""
-    for path in (folder / WEIGHTS).glob(f"{CANDIDATE}*"):
-        path.unlink(missing_ok=True)
+    for place in (folder, folder / WEIGHTS, folder / RUNS):
+        for path in (*place.glob(f"{CANDIDATE}*"), *place.glob(".writing-*")):  # the second: of `write_whole`
+            path.unlink(missing_ok=True)
 
 
 def keep_best(folder: Path, model: Any, record: RunRecord) -> bool:

@@ -11,7 +11,7 @@ from SarcopeniaAssessLib.errors import OutputError
 from SarcopeniaAssessLib.output_lock import lock_file
 from SarcopeniaTraining.classification import kept_weights
 from SarcopeniaTraining.classification.kept_weights import (
-    clear_candidates,
+    clear_half_written,
     keep_best,
     read_best,
     weights_path,
@@ -107,10 +107,12 @@ def test_altered_weights_are_nobodys(tmp_path):
 
 def test_what_a_kill_left_is_cleared_and_nothing_else(tmp_path):
     keep_best(tmp_path, network(1), record())
-    left = tmp_path / "weights" / "candidate-ResNet50.safetensors"
-    left.write_bytes(b"half")
-    clear_candidates(tmp_path)
-    assert not left.exists()
+    (tmp_path / "runs").mkdir()
+    left = ("weights/candidate-ResNet50.safetensors", "weights/.writing-a", "runs/.writing-b", ".writing-c")
+    for name in left:
+        (tmp_path / name).write_bytes(b"half")
+    clear_half_written(tmp_path)
+    assert not any((tmp_path / name).exists() for name in left)
     assert kept(tmp_path) == 1
 
 
