@@ -209,3 +209,16 @@ def test_memory_is_that_of_this_process():
     block = np.ones(30 * 2**17)  # 30 MB, touched
     assert 20 < resident_mb() - before < 60
     assert block.sum() == 30 * 2**17
+
+
+def test_a_network_is_built_anew_for_another_rate_or_seed_and_never_two_are_kept(tmp_path):
+    built, networks = {}, []
+    for number, changes in enumerate([{}, {"epochs": 1}, {"learning_rate": 0.02}, {"seed": 2}]):
+        preset = dataclasses.replace(PRESET, **changes)
+        out = tmp_path / str(number)
+        do_task(task(out, schemes=("freezeall",), folds=tiny_splits().folds[:1], preset=preset), built)
+        networks += built.values()
+    assert len(networks) == 4
+    assert networks[0] is networks[1]
+    assert len(set(map(id, networks))) == 3
+    assert networks[2].learning_rate == 0.02
