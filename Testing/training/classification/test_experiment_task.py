@@ -222,3 +222,18 @@ def test_a_network_is_built_anew_for_another_rate_or_seed_and_never_two_are_kept
     assert networks[0] is networks[1]
     assert len(set(map(id, networks))) == 3
     assert networks[2].learning_rate == 0.02
+
+
+def test_weights_are_kept_before_their_run_is_written_down(tmp_path, monkeypatch):
+    """Killed in between, the run is made again; the other way round its weights were lost for good."""
+    add, held = experiment_task.Journal.add, []
+
+    def note(journal, lines):
+        held.append(read_best(tmp_path, "ResNet50"))
+        add(journal, lines)
+
+    monkeypatch.setattr(experiment_task.Journal, "add", note)
+    one = task(tmp_path, schemes=("freezeall",), folds=tiny_splits().folds[:1], weights=tmp_path / "R.h5")
+    do_task(one)
+    assert [each["set"] for each in held] == [1]
+    assert [each.start for each in timeless(tmp_path)] == ["radimagenet"]
