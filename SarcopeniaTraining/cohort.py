@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from SarcopeniaAssessLib.assessment import GivenFacts
 from SarcopeniaAssessLib.case_names import safe_name
@@ -20,10 +19,11 @@ from SarcopeniaAssessLib.criteria import StatusValue, judge
 from SarcopeniaAssessLib.ct_io import open_ct, read_label_map
 from SarcopeniaAssessLib.errors import Finding, InputError, LevelError, MaskError, Severity
 from SarcopeniaAssessLib.level import find_level
+from SarcopeniaAssessLib.manifest_rows import Row, number_of, one_of, path_of, sex_of, whole_of
 from SarcopeniaAssessLib.mask_grid import PlacedMask, place_mask
 from SarcopeniaAssessLib.measurement import Measurement
 from SarcopeniaAssessLib.patient import PatientFacts, Sex
-from SarcopeniaTraining.manifest import Row, read_cases
+from SarcopeniaTraining.manifest import read_cases
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
     from SarcopeniaAssessLib.volume import CtVolume
 
-_Meaning = TypeVar("_Meaning")
-_Number = TypeVar("_Number", int, float)
-_SEXES = {"male": Sex.MALE, "m": Sex.MALE, "female": Sex.FEMALE, "f": Sex.FEMALE, "w": Sex.FEMALE}
-_UNKNOWN = {"unknown", "?", "na", "n/a", "-"}
 _ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
@@ -276,32 +272,18 @@ def existing(folder: Path, text: str, column: str) -> Path:
         There is nothing.
     """
     try:
-        path = folder / Path(text.replace("\\", "/")).expanduser()
+        path = path_of(folder, text)
         is_there = path.exists()
-    except (OSError, RuntimeError):  # a name that no file can have, an unknown ~user
+    except (OSError, InputError):  # a name that no file can have
         is_there = False
     if not is_there:
         raise InputError(f"{column} {text!r} is not there", "paths start from the manifest's folder")
     return path
 
 
-def sex_of(row: Row) -> Sex | None:
-    """`male`, `female`, `m`, `f`; nothing if blank or `unknown`."""
-    return _one_of(row, "sex", _SEXES, "male or female")
-
-
 def label_of(row: Row) -> bool | None:
     """`yes` or `no` in the column `sarcopenic`; nothing if blank or `unknown`."""
-    return _one_of(row, "sarcopenic", _ANSWERS, "yes or no")
-
-
-def _one_of(row: Row, column: str, meanings: dict[str, _Meaning], wanted: str) -> _Meaning | None:
-    text = (row.get(column) or "?").lower()
-    if text in _UNKNOWN:
-        return None
-    if text not in meanings:
-        raise InputError(f"{column} {text!r} is unknown", f"give {wanted}, or leave it blank")
-    return meanings[text]
+    return one_of(row, "sarcopenic", _ANSWERS, "yes or no")
 
 
 def _annotated(row: Row) -> Literal["l3", "volume"]:
@@ -328,29 +310,6 @@ def level_of(row: Row) -> str | None:
     if k is not None:
         return f"slice:{k}"
     return None if superior_mm is None else f"s:{superior_mm:g}"
-
-
-def number_of(row: Row, column: str) -> float | None:
-    """A column's number; nothing if blank or `unknown`."""
-    return _converted(row, column, float, "a number")
-
-
-def whole_of(row: Row, column: str) -> int | None:
-    """A column's whole number; nothing if blank or `unknown`."""
-    return _converted(row, column, int, "a whole number")
-
-
-def _converted(row: Row, column: str, kind: Callable[[str], _Number], wanted: str) -> _Number | None:
-    text = row.get(column)
-    if text is None or text.lower() in _UNKNOWN:
-        return None
-    try:
-        value = kind(text)
-    except ValueError:
-        raise InputError(f"{column} {text!r} is none", f"give {wanted}, or leave it blank") from None
-    if not math.isfinite(value):
-        raise InputError(f"{column} {text!r} is not finite", f"give {wanted}, or leave it blank")
-    return value
 
 
 def digest_of(cases: Iterable[Any], folder: Path) -> str:

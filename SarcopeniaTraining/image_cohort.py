@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from SarcopeniaAssessLib.errors import InputError
+from SarcopeniaAssessLib.manifest_rows import sex_of
 from SarcopeniaAssessLib.patient import Sex
-from SarcopeniaTraining.cohort import case_of, digest_of, existing, label_of, sex_of
+from SarcopeniaTraining.cohort import case_of, digest_of, existing, label_of
 from SarcopeniaTraining.manifest import Row, read_cases
 
 

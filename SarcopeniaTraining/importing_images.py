@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.errors import InputError
-from SarcopeniaTraining.cohort import label_of, sex_of
+from SarcopeniaAssessLib.manifest_rows import sex_of
+from SarcopeniaTraining.cohort import label_of
 from SarcopeniaTraining.images import is_grey, read_image
 from SarcopeniaTraining.manifest import Row
 

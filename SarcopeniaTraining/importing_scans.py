@@ -15,9 +15,10 @@ from SarcopeniaAssessLib.assessment import GivenFacts
 from SarcopeniaAssessLib.ct_io import list_ct, open_ct, read_label_map
 from SarcopeniaAssessLib.errors import InputError, LevelError, MaskError
 from SarcopeniaAssessLib.level import find_level
+from SarcopeniaAssessLib.manifest_rows import number_of, sex_of, whole_of
 from SarcopeniaAssessLib.mask_file import write_mask
 from SarcopeniaAssessLib.mask_grid import place_mask
-from SarcopeniaTraining.cohort import is_sarcopenic, label_of, level_of, number_of, sex_of, whole_of
+from SarcopeniaTraining.cohort import is_sarcopenic, label_of, level_of
 from SarcopeniaTraining.image_match import match_image
 from SarcopeniaTraining.images import read_image
 from SarcopeniaTraining.manifest import Row

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
-from SarcopeniaAssessLib.manifest_rows import Row, duplicates, read_rows, refuse
+from SarcopeniaAssessLib.errors import InputError
+from SarcopeniaAssessLib.manifest_rows import Case, Row, cases_of, duplicates, read_rows, refuse
 
 __all__ = ["MANIFEST_NAMES", "Row", "duplicates", "find_manifest", "read_cases", "read_rows", "refuse"]
-Case = TypeVar("Case")
 MANIFEST_NAMES = ("manifest.csv", "manifest.json")
 
 
@@ -48,13 +46,4 @@ def read_cases(path: str | Path, make: Callable[[Row, Path], Case]) -> tuple[Pat
         No manifest, or rows that are wrong: the message names each and what `make` said of it.
     """
     file = find_manifest(path)
-    rows = read_rows(file)
-    complaints = duplicates(rows, lambda row: row.get("case"))
-    cases = []
-    for row in rows:
-        try:
-            cases.append(make(row, file.parent))
-        except SarcopeniaError as error:
-            complaints.append(f"{row.place}: {error.problem} ({error.remedy})")
-    refuse(complaints, file.name)
-    return file, tuple(cases)
+    return file, cases_of(file, make)

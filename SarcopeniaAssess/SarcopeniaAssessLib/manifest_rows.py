@@ -8,13 +8,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from SarcopeniaAssessLib.errors import InputError
+from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
+from SarcopeniaAssessLib.patient import Sex
 
+Case = TypeVar("Case")
+_Meaning = TypeVar("_Meaning")
+_Number = TypeVar("_Number", int, float)
+_SEXES = {"male": Sex.MALE, "m": Sex.MALE, "female": Sex.FEMALE, "f": Sex.FEMALE, "w": Sex.FEMALE}
+_UNKNOWN = {"unknown", "?", "na", "n/a", "-"}
 _DELIMITERS = ",;\t"
 _TOLD = 5
 _SEE = "see docs/cohorts.md for the columns"
@@ -69,6 +76,26 @@ def read_rows(path: Path, key: str = "case") -> list[Row]:
     return rows
 
 
+def cases_of(file: Path, make: Callable[[Row, Path], Case]) -> tuple[Case, ...]:
+    """A table's cases, each made of a row and the table's folder.
+
+    Raises
+    ------
+    InputError
+        No table, or rows that are wrong: the message names each and what `make` said of it.
+    """
+    rows = read_rows(file)
+    complaints = duplicates(rows, lambda row: row.get("case"))
+    cases = []
+    for row in rows:
+        try:
+            cases.append(make(row, file.parent))
+        except SarcopeniaError as error:
+            complaints.append(f"{row.place}: {error.problem} ({error.remedy})")
+    refuse(complaints, file.name)
+    return tuple(cases)
+
+
 def refuse(complaints: Sequence[str], name: str) -> None:
     """Raise one error for all complaints about a manifest, if there are any.
 
@@ -95,6 +122,64 @@ def duplicates(rows: Sequence[Row], name_of: Callable[[Row], str | None]) -> lis
         if first is not row:
             complaints.append(f"{row.place}: case {name} is that of {first.place} already")
     return complaints
+
+
+def path_of(folder: Path, text: str) -> Path:
+    """A file or folder that a row names, relative to the table's own folder unless absolute.
+
+    Raises
+    ------
+    InputError
+        No path can be called so.
+    """
+    try:
+        return folder / Path(text.replace("\\", "/")).expanduser()
+    except RuntimeError:  # an unknown ~user
+        raise InputError(f"{text!r} is no path", "paths start from the table's folder") from None
+
+
+def sex_of(row: Row) -> Sex | None:
+    """`male`, `female`, `m`, `f`; nothing if blank or `unknown`."""
+    return one_of(row, "sex", _SEXES, "male or female")
+
+
+def one_of(row: Row, column: str, meanings: dict[str, _Meaning], wanted: str) -> _Meaning | None:
+    """What a column's word means; nothing if blank or `unknown`.
+
+    Raises
+    ------
+    InputError
+        A word that is not among the meanings; the message says what is `wanted`.
+    """
+    text = (row.get(column) or "?").lower()
+    if text in _UNKNOWN:
+        return None
+    if text not in meanings:
+        raise InputError(f"{column} {text!r} is unknown", f"give {wanted}, or leave it blank")
+    return meanings[text]
+
+
+def number_of(row: Row, column: str) -> float | None:
+    """A column's number; nothing if blank or `unknown`."""
+    return _converted(row, column, float, "a number")
+
+
+def whole_of(row: Row, column: str) -> int | None:
+    """A column's whole number; nothing if blank or `unknown`."""
+    return _converted(row, column, int, "a whole number")
+
+
+def _converted(row: Row, column: str, kind: Callable[[str], _Number], wanted: str) -> _Number | None:
+    text = row.get(column)
+    if text is None or text.lower() in _UNKNOWN:
+        return None
+    try:
+        value = kind(text)
+    except ValueError:
+        raise InputError(f"{column} {text!r} is none", f"give {wanted}, or leave it blank") from None
+    if not math.isfinite(value):
+        raise InputError(f"{column} {text!r} is not finite", f"give {wanted}, or leave it blank")
+    return value
 
 
 def _decoded(content: bytes, name: str) -> str:

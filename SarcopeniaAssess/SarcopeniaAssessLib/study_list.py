@@ -5,19 +5,17 @@ Columns are those of a cohort's manifest (docs/cohorts.md); only `case` and `ct`
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from SarcopeniaAssessLib.assessment import GivenFacts
 from SarcopeniaAssessLib.case_names import safe_name
-from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
-from SarcopeniaAssessLib.manifest_rows import Row, duplicates, read_rows, refuse
-from SarcopeniaAssessLib.patient import PatientFacts, Sex
+from SarcopeniaAssessLib.errors import InputError
+from SarcopeniaAssessLib.manifest_rows import Row, cases_of, number_of, path_of, sex_of, whole_of
+from SarcopeniaAssessLib.patient import PatientFacts
 
 SUFFIXES = (".csv", ".json")
-_SEXES = {"male": Sex.MALE, "m": Sex.MALE, "female": Sex.FEMALE, "f": Sex.FEMALE, "w": Sex.FEMALE}
-_UNKNOWN = {"unknown", "?", "na", "n/a", "-", "dicom"}
+_OF_THE_HEADER = "dicom"
 
 
 @dataclass(frozen=True)
@@ -47,16 +45,7 @@ def read_studies(path: str | Path) -> tuple[Study, ...]:
     file = Path(path).expanduser()
     if not file.is_file():
         raise InputError("There is no such list of studies", "check the path")
-    rows = read_rows(file)
-    complaints = duplicates(rows, lambda row: row.get("case"))
-    studies = []
-    for row in rows:
-        try:
-            studies.append(_study(row, file.parent))
-        except SarcopeniaError as error:
-            complaints.append(f"{row.place}: {error.problem} ({error.remedy})")
-    refuse(complaints, file.name)
-    return tuple(studies)
+    return cases_of(file, _study)
 
 
 def entries_of(folder: str | Path) -> list[str]:
@@ -82,23 +71,12 @@ def _study(row: Row, folder: Path) -> Study:
         raise InputError(
             f"no {'case' if case is None else 'ct'} is given", "fill in that column, or remove the row"
         )
+    sex = None if row.get("sex") == _OF_THE_HEADER else sex_of(row)
     facts = GivenFacts(
-        _sex(row.get("sex")),
-        _number(row, "age_years"),
-        _number(row, "height_m"),
-        _number(row, "weight_kg"),
+        sex, number_of(row, "age_years"), number_of(row, "height_m"), number_of(row, "weight_kg")
     )
     facts.over(PatientFacts())  # refuses what no person has
-    path = folder / Path(ct).expanduser()
-    return Study(safe_name(case), path, facts, _level(row, folder), row.get("series"))
-
-
-def _sex(text: str | None) -> Sex | None:
-    if text is None or text.lower() in _UNKNOWN:
-        return None
-    if text.lower() not in _SEXES:
-        raise InputError(f"the sex {text!r} is unknown", "give male or female, or leave it blank")
-    return _SEXES[text.lower()]
+    return Study(safe_name(case), path_of(folder, ct), facts, _level(row, folder), row.get("series"))
 
 
 def _level(row: Row, folder: Path) -> str | None:
@@ -106,19 +84,6 @@ def _level(row: Row, folder: Path) -> str | None:
     level = row.get("level", "l3")
     if level is not None:
         kind, _, file = level.partition(":")
-        return f"{kind}:{folder / Path(file).expanduser()}" if kind.lower() == "labels" else level
-    k = _as(row, "l3_slice_from_feet", int)
-    mm = _as(row, "l3_superior_mm", float)
-    return f"slice:{k}" if k is not None else None if mm is None else f"s:{mm}"
-
-
-def _number(row: Row, column: str) -> float | None:
-    return _as(row, column, float)
-
-
-def _as(row: Row, column: str, kind: Callable[[str], float]) -> float | None:
-    text = row.get(column)
-    try:
-        return None if text is None else kind(text)
-    except ValueError:
-        raise InputError(f"{column} {text!r} is no number", "correct it, or leave it blank") from None
+        return f"{kind}:{path_of(folder, file)}" if kind.lower() == "labels" else level
+    k, superior_mm = whole_of(row, "l3_slice_from_feet"), number_of(row, "l3_superior_mm")
+    return f"slice:{k}" if k is not None else None if superior_mm is None else f"s:{superior_mm:g}"

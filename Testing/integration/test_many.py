@@ -89,7 +89,7 @@ def test_a_list_with_a_wrong_row_is_refused_before_anything_is_written(studies, 
     path = studies / "wrong.csv"
     path.write_text("case,ct,sex\na,scans/00.nii.gz,male\nb,scans/01.nii.gz,x\n")
     assert run_group(cli, ["assess", str(path), "--model", model, "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.startswith("sarcopenia: wrong.csv: line 3: the sex 'x' is unknown")
+    assert capsys.readouterr().err.startswith("sarcopenia: wrong.csv: line 3: sex 'x' is unknown")
     assert not (tmp_path / "out").exists()
 
 

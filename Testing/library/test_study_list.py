@@ -60,6 +60,13 @@ def test_files_lie_where_the_list_lies(tmp_path):
     assert study.l3 == f"labels:{tmp_path / 'b' / 'v.nii.gz'}=29"
 
 
+def test_unknown_numbers_and_paths_of_another_system(tmp_path):
+    path = written(tmp_path, "case,ct,age_years,height_m\na,scans\\a.nii.gz,unknown,n/a\n")
+    (study,) = read_studies(path)
+    assert study.facts == GivenFacts()
+    assert study.ct == tmp_path / "scans" / "a.nii.gz"
+
+
 @pytest.mark.parametrize("sex", ["unknown", "?", "dicom", "-"])
 def test_a_sex_that_is_not_known_is_left_to_the_ct(tmp_path, sex):
     assert read_studies(written(tmp_path, f"case,ct,sex\na,a,{sex}\n"))[0].facts.sex is None
@@ -68,13 +75,15 @@ def test_a_sex_that_is_not_known_is_left_to_the_ct(tmp_path, sex):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("case,ct,sex\na,a,x\n", "line 2: the sex 'x' is unknown"),
+        ("case,ct,sex\na,a,x\n", "line 2: sex 'x' is unknown"),
         ("case,ct\na,\n", "line 2: no ct is given"),
         ("case,ct\n,a\n", "line 2: no case is given"),
         ("case,ct\na,a\nA,b\n", "line 3: case A is that of line 2 already"),
         ("case,ct,height_m\na,a,162\n", "line 2: "),
-        ("case,ct,age_years\na,a,old\n", "line 2: age_years 'old' is no number"),
-        ("case,ct,l3_slice_from_feet\na,a,1.5\n", "l3_slice_from_feet '1.5' is no number"),
+        ("case,ct,age_years\na,a,old\n", "line 2: age_years 'old' is none"),
+        ("case,ct,l3_slice_from_feet\na,a,1.5\n", "l3_slice_from_feet '1.5' is none"),
+        ("case,ct,l3_superior_mm\na,a,nan\n", "l3_superior_mm 'nan' is not finite"),
+        ("case,ct\na,~nobody-there/a\n", "line 2: '~nobody-there/a' is no path"),
         ("name,ct\na,a\n", "has no column `case`"),
         ("case,ct\n", "lists no case"),
     ],
