@@ -80,8 +80,8 @@ def run(
                     summary.count(done)
                     console.show(done)
                 console.advance()
-            if folder is not None and len(tasks) >= TOLD_FROM:
-                folder.keep_failures(summary)
+            if folder is not None:
+                _keep_failures(folder, summary, anew=len(tasks) >= TOLD_FROM)
     except SarcopeniaError as error:  # the folder's or the cluster's own: it concerns every case alike
         console.show_all([Outcome.failed(task.case, error) for task in tasks])
         return console.exit_status
@@ -89,6 +89,14 @@ def run(
         for line in summary.lines():
             complain(line)
     return console.exit_status
+
+
+def _keep_failures(folder: OutputFolder, summary: RunSummary, *, anew: bool) -> None:
+    """Bring `failures.csv` up to date; that a disk is full concerns no case any more."""
+    try:
+        folder.keep_failures(summary, anew=anew)
+    except SarcopeniaError as error:
+        complain(f"failures.csv is not up to date: {error.problem}; {error.remedy}")
 
 
 def _outcomes(

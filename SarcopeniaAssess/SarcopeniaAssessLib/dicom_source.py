@@ -46,11 +46,11 @@ _ONLY_WITH_IDENTITY = {
     "IssuerOfPatientID": r".{1,64}",
     "StudyDescription": r".{1,64}",
     "PatientAge": r"\d{3}[DWMY]",
-    "PatientSize": r"[0-9.]{1,16}",
-    "PatientWeight": r"[0-9.]{1,16}",
+    "PatientSize": r"(?=.{1,16}$)\d+(\.\d+)?",
+    "PatientWeight": r"(?=.{1,16}$)\d+(\.\d+)?",
     "PatientIdentityRemoved": r"YES|NO",
     "DeidentificationMethod": r".{1,64}",
-    "TimezoneOffsetFromUTC": r"[+-]\d{4}",
+    "TimezoneOffsetFromUTC": r"[+-](0\d|1[0-4])[0-5]\d",
 }
 
 

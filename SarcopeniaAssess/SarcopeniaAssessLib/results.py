@@ -199,16 +199,23 @@ class OutputFolder:
         shutil.rmtree(old, ignore_errors=True)
         self._published.add(case)
 
-    def keep_failures(self, summary: RunSummary) -> None:
+    def keep_failures(self, summary: RunSummary, *, anew: bool) -> None:
         """Name the cases of a run that have no record in `failures.csv`.
+
+        Parameters
+        ----------
+        anew:
+            Whether the file is begun where there is none.
 
         Raises
         ------
         OutputError
             The disk is full or refuses; every case that has a record stands all the same.
         """
-        with _as_output_error():
-            summary.keep_failures(self.folder, self._part(FAILURES))
+        path = self.folder / FAILURES
+        if anew or path.exists():
+            with _as_output_error():
+                summary.keep_failures(path, self._part(FAILURES), self.cases)
 
     def _part(self, name: str) -> Path:
         """A hidden name that no other process has, on this machine or on another that shares the folder."""

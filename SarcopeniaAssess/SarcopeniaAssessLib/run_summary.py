@@ -9,7 +9,7 @@ import csv
 import io
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ class RunSummary:
         self._started = time.monotonic()
         self._status: Counter[str] = Counter()
         self._borderline = self._warned = 0
-        self._made: set[str] = set()
+        self._made = 0
         self._failed: dict[str, str] = {}
 
     def count(self, outcome: Outcome) -> None:
@@ -41,7 +41,7 @@ class RunSummary:
         if outcome.record is None:
             self._failed[outcome.case] = outcome.problem or ""
             return
-        self._made.add(outcome.case)
+        self._made += 1
         status = outcome.record["status"]
         self._status[status["value"]] += 1
         self._borderline += bool(status["borderline"])
@@ -51,7 +51,7 @@ class RunSummary:
         """The sum in words, then a line for each kind of failure, the most frequent first."""
         words = [f"{self._status[value]} {value}" for value in StatusValue]
         yield (
-            f"{len(self._made)} assessed in {_duration(time.monotonic() - self._started)}: "
+            f"{self._made} assessed in {_duration(time.monotonic() - self._started)}: "
             f"{', '.join(words)}; {self._borderline} borderline, {self._warned} with warnings; "
             f"{len(self._failed)} failed"
         )
@@ -62,22 +62,23 @@ class RunSummary:
             more = f" and {len(cases) - _NAMED} more" if len(cases) > _NAMED else ""
             yield f"{len(cases)} failed ({', '.join(cases[:_NAMED])}{more}): {problem}"
 
-    def keep_failures(self, folder: Path, part: Path) -> None:
+    def keep_failures(self, path: Path, part: Path, there: Collection[str]) -> None:
         """Bring `failures.csv` up to date: cases of this run as they fared, the others as they stand there.
 
         Parameters
         ----------
-        folder, part:
-            The output folder, whose lock is held, and the hidden name to write under.
+        path, part:
+            The file, and the hidden name to write under; the output folder's lock is held.
+        there:
+            Cases that have a record, of whatever run: they are no failures.
 
         Raises
         ------
         OSError
             The disk refuses; the file is as it was.
         """
-        path = folder / FAILURES
         failures = {**_read(path), **self._failed}
-        kept = {case: problem for case, problem in failures.items() if case not in self._made}
+        kept = {case: problem for case, problem in failures.items() if case not in there}
         if not kept:
             path.unlink(missing_ok=True)
             return

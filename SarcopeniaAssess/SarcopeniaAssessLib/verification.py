@@ -79,23 +79,24 @@ def verify_folder(folder: Path) -> list[Verified]:
     InputError
         It holds no case of this program.
     """
-    if (folder / RECORD).is_file():
-        return [verify_case(folder)]
     try:
+        if (folder / RECORD).is_file():
+            return [verify_case(folder)]
         cases = sorted(path.parent for path in folder.glob(f"[!.]*/{RECORD}"))
+        has_log = (folder / LOG_FILE).is_file()
     except OSError as error:
         raise InputError(
             f"The folder cannot be read ({error.strerror or 'error'})", "check the path"
         ) from error
-    listed = _table(folder)
-    if not cases and not listed and not (folder / LOG_FILE).is_file():
+    table = _verified_table(folder, cases)
+    if not cases and table is None and not has_log:
         raise InputError(
             "The folder holds no case of this program", f"give the folder of an {RECORD}, or one above it"
         )
     found = [verify_case(case) for case in cases]
-    if listed is not None:
-        found.append(Verified(TABLE, tuple(_table_findings(cases, listed))))
-    if (folder / LOG_FILE).is_file():
+    if table is not None:
+        found.append(table)
+    if has_log:
         found.append(_log_beside(folder / LOG_FILE))
     return found
 
@@ -170,14 +171,26 @@ def _page_findings(folder: Path, record: Mapping[str, Any]) -> Iterator[Finding]
 
 
 def _table(folder: Path) -> list[dict[str, str]] | None:
-    """Rows of the table; `None` where there is none."""
-    try:
-        with (folder / TABLE).open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError:
+    """Rows of the table; `None` where there is none.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError, csv.Error
+        It cannot be read.
+    """
+    if not (folder / TABLE).exists():
         return None
+    with (folder / TABLE).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _verified_table(folder: Path, cases: list[Path]) -> Verified | None:
+    """The table against the cases; `None` where there is none."""
+    try:
+        rows = _table(folder)
     except (OSError, UnicodeDecodeError, csv.Error):
-        return []
+        return Verified(TABLE, (_error("table_unreadable", "The table cannot be read."),))
+    return None if rows is None else Verified(TABLE, tuple(_table_findings(cases, rows)))
 
 
 def _table_findings(cases: list[Path], rows: list[dict[str, str]]) -> Iterator[Finding]:

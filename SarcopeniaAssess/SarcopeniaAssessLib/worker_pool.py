@@ -135,15 +135,19 @@ def run_all(
 
 
 def _serve(line: Connection, work: Callable[[Any], Any], prepare: Callable[[], None]) -> None:
-    """Of the process: answer tasks until the other end is closed."""
-    prepare()
+    """Of the process: answer tasks until the other end is closed; if it is not ready, with the reason."""
+    unready: Exception | None = None
+    try:
+        prepare()
+    except Exception as error:
+        unready = error
     while True:
         try:
             task = line.recv()
         except EOFError:
             return
         try:
-            result = work(task)
+            result = unready or work(task)
         except Exception as error:
             result = error
         line.send(result)

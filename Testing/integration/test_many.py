@@ -76,6 +76,31 @@ def test_a_failure_that_is_mended_is_forgotten(studies, model, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in before} == before  # the others were kept
 
 
+def test_a_case_mended_by_itself_is_forgotten_too(studies, model, tmp_path):
+    out = tmp_path / "out"
+    words = ["assess", str(studies / "list.csv"), "--model", model, "--out", str(out)]
+    assert run_group(cli, words) == 1
+    assert run_group(cli, words) == 2  # all are refused: they are there
+    assert [row["case"] for row in table(out / "failures.csv")] == ["patient_03"]
+    write_nifti(tmp_path / "mended.nii.gz", ct())
+    alone = ["assess", str(tmp_path / "mended.nii.gz"), "--case", "patient_03", "--l3", f"slice:{LEVEL}"]
+    assert run_group(cli, [*alone, "--model", model, "--out", str(out)]) == 0
+    assert not (out / "failures.csv").exists()
+
+
+def test_a_disk_full_at_the_very_end_takes_no_case_back(studies, model, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("SarcopeniaAssessLib.run_summary.write_synced", full)
+    words = ["assess", str(studies / "list.csv"), "--model", model, "--out", str(tmp_path / "out")]
+    assert run_group(cli, words) == 1
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == COUNT - 1
+    assert "sarcopenia: failures.csv is not up to date: The disk is full" in said.err
+    assert len(table(tmp_path / "out" / "assessments.csv")) == COUNT - 1
+
+
 def test_each_entry_of_a_folder(studies, model, tmp_path):
     out = tmp_path / "out"
     words = ["assess", str(studies / "scans"), "--each", "--model", model, "--l3", f"slice:{LEVEL}"]

@@ -61,6 +61,28 @@ def test_malformed_values_are_left_blank(tmp_path):
     assert {name: image.get(name) for name in given} == dict.fromkeys(given, "")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("TimezoneOffsetFromUTC", "+9900", None),
+        ("TimezoneOffsetFromUTC", "+0560", None),
+        ("TimezoneOffsetFromUTC", "-0330", "-0330"),
+        ("PatientSize", "1.82", "1.82"),
+    ],
+)
+def test_an_offset_or_a_number_that_is_none_is_left_out(tmp_path, name, value, kept):
+    image = slice_of(write_ct(tmp_path / "ct", **{name: value}), keep_identity=True).image
+    assert (str(image[name].value) if name in image else None) == kept
+
+
+def test_a_size_of_two_points_is_left_out(tmp_path):
+    """As a file may hold it; pydicom itself writes no such number."""
+    folder = write_ct(tmp_path / "ct", PatientSize="1.823")
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"1.823", b"1.8.3"))
+    assert "PatientSize" not in slice_of(folder, keep_identity=True).image
+
+
 @pytest.mark.parametrize("name", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
 def test_a_ct_that_cannot_be_referred_to_is_refused_by_name(tmp_path, name):
     folder = write_ct(tmp_path / "ct")

@@ -47,13 +47,20 @@ def test_failures_of_a_kind_stand_together_the_most_frequent_first():
     ]
 
 
-def test_a_failure_is_kept_until_its_case_is_assessed(tmp_path):
-    part = tmp_path / ".part"
-    summed(Outcome("a", problem="one; do"), Outcome("b", problem="two, and; do")).keep_failures(
-        tmp_path, part
-    )
+def test_a_failure_is_kept_until_its_case_has_a_record(tmp_path):
+    path, part = tmp_path / FAILURES, tmp_path / ".part"
+    failed = summed(Outcome("a", problem="one; do"), Outcome("b", problem="two, and; do"))
+    failed.keep_failures(path, part, ())
     assert failures(tmp_path) == {"a": "one; do", "b": "two, and; do"}
-    summed(good("a"), Outcome("c", problem="three; do")).keep_failures(tmp_path, part)
+    summed(good("a"), Outcome("c", problem="three; do")).keep_failures(path, part, ("a",))
     assert failures(tmp_path) == {"b": "two, and; do", "c": "three; do"}
-    summed(good("b"), good("c")).keep_failures(tmp_path, part)
+    summed(good("b"), good("c")).keep_failures(path, part, ("a", "b", "c"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_already_and_therefore_refused_is_no_failure(tmp_path):
+    refused = summed(
+        Outcome("a", problem="there; do"), Outcome("b", problem="no; do")
+    )
+    refused.keep_failures(tmp_path / FAILURES, tmp_path / ".part", ("a",))
+    assert failures(tmp_path) == {"b": "no; do"}

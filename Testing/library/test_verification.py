@@ -246,6 +246,10 @@ def table_cut(out):
     edited(out / "assessments.csv", lambda text: "".join(text.splitlines(keepends=True)[:-1]))
 
 
+def table_of_no_text(out):
+    (out / "assessments.csv").write_bytes(b"\xff\xfe\xff")
+
+
 def case_taken_away(out):
     shutil.rmtree(out / "two")
 
@@ -269,6 +273,7 @@ def line_taken_off(out):
     [
         (table_edited, ("assessments.csv", "table_row_differs")),
         (table_cut, ("assessments.csv", "table_row_missing")),
+        (table_of_no_text, ("assessments.csv", "table_unreadable")),
         (case_taken_away, ("assessments.csv", "table_case_missing")),
         (cases_swapped, ("assessments.csv", "table_row_differs")),
         (line_edited, ("audit.jsonl", "audit_line_changed")),

@@ -47,6 +47,15 @@ def test_every_task_has_its_result():
     assert dict(run_all(double, range(7), 2, nothing)) == {n: 2 * n for n in range(7)}
 
 
+def unready():
+    raise ValueError("no room")
+
+
+def test_a_process_that_cannot_begin_says_why(tmp_path):
+    found = dict(run_all(double, [1, 2], 1, unready))
+    assert [str(error) for error in found.values()] == ["no room", "no room"]
+
+
 def test_no_task_no_process():
     assert list(run_all(double, [], 2, nothing)) == []
 
