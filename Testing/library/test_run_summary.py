@@ -59,8 +59,6 @@ def test_a_failure_is_kept_until_its_case_has_a_record(tmp_path):
 
 
 def test_what_is_there_already_and_therefore_refused_is_no_failure(tmp_path):
-    refused = summed(
-        Outcome("a", problem="there; do"), Outcome("b", problem="no; do")
-    )
+    refused = summed(Outcome("a", problem="there; do"), Outcome("b", problem="no; do"))
     refused.keep_failures(tmp_path / FAILURES, tmp_path / ".part", ("a",))
     assert failures(tmp_path) == {"b": "no; do"}
