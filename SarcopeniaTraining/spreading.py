@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from SarcopeniaAssessLib.cluster import ray_at
 from SarcopeniaAssessLib.errors import InputError, OutputError, SarcopeniaError
 from SarcopeniaAssessLib.worker_process import end_with_parent
 
@@ -165,28 +166,23 @@ def _received(reader: Connection, process: BaseProcess) -> _Outcome:
 
 def _there(work: Callable[[Any], Any], tasks: Sequence[Any], place: Place) -> _Outcomes:
     """Processes of a cluster; closing ends those that still run."""
-    ray = _require_ray()
-    joined = _join(ray, str(place.cluster))
     options = {"num_cpus": place.cores, "num_gpus": place.gpus, "max_calls": 1, "max_retries": _TRIES_AGAIN}
-    remote = ray.remote(**options)(_tried_in)
-    running: dict[Any, int] = {}
-    try:
-        running.update({remote.remote(Path.cwd(), work, task): n for n, task in enumerate(tasks)})
-        while running:
-            ready, _ = ray.wait(list(running), num_returns=1)
-            for reference in ready:
-                number = running.pop(reference)
+    with ray_at(str(place.cluster), heard=True) as ray:
+        remote = ray.remote(**options)(_tried_in)
+        running = {remote.remote(Path.cwd(), work, task): number for number, task in enumerate(tasks)}
+        try:
+            while running:
+                (ready, *_), _ = ray.wait(list(running), num_returns=1)
+                number = running.pop(ready)
                 try:
-                    outcome = ray.get(reference)
+                    outcome = ray.get(ready)
                 except ray.exceptions.RayError as error:
                     lost = f"a task was lost on the cluster ({type(error).__name__})"
                     outcome = _Outcome(error=OutputError(lost, _AGAIN))
                 yield number, outcome
-    finally:
-        for reference in running:
-            ray.cancel(reference, force=True)
-        if joined:
-            ray.shutdown()
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
 
 
 def _tried_in(folder: Path, work: Callable[[Any], Any], task: Any) -> _Outcome:
@@ -197,29 +193,3 @@ def _tried_in(folder: Path, work: Callable[[Any], Any], task: Any) -> _Outcome:
         problem = f"the folder {folder.name} is not on every machine of the cluster"
         return _Outcome(error=OutputError(problem, "work in a folder that all machines share"))
     return _tried(work, task)
-
-
-def _require_ray() -> Any:
-    try:
-        import ray
-        import ray.exceptions
-    except ImportError:
-        raise InputError(
-            "a cluster needs Ray, which is not installed", "pip install 'sarcopenia-assess[cluster]'"
-        ) from None
-    return ray
-
-
-def _join(ray: Any, address: str) -> bool:
-    """Connect to a cluster; False where this program is connected to one already."""
-    if ray.is_initialized():
-        return False
-    own = {"include_dashboard": False} if address == "local" else {}
-    try:
-        ray.init(address=address, logging_level="ERROR", **own)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"no Ray cluster answers at {address} ({type(error).__name__})",
-            "start one with `ray start --head`, or give the address of its head",
-        ) from None
-    return True

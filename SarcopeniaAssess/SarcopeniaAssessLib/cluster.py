@@ -12,7 +12,6 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def outcomes_on_cluster(
     InputError
         Ray is not installed, or no cluster answers.
     """
-    asked = replace(request, out=None if request.out is None else request.out.absolute())
+    here = Path.cwd()
     with ray_at(address) as ray:
         remote = ray.remote(num_cpus=1, max_retries=_TRIES_AGAIN)(_work_there)
         left = list(tasks)[::-1]
@@ -52,7 +51,7 @@ def outcomes_on_cluster(
                 most = _WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))
                 while left and len(running) < most:
                     task = left.pop()
-                    running[remote.remote(asked, _absolute(task))] = task
+                    running[remote.remote(here, request, task)] = task
                 (ready, *_), _ = ray.wait(list(running), num_returns=1)
                 task = running.pop(ready)
                 try:
@@ -68,8 +67,15 @@ def outcomes_on_cluster(
 
 
 @contextmanager
-def ray_at(address: str) -> Iterator[Any]:
+def ray_at(address: str, *, heard: bool = False) -> Iterator[Any]:
     """The module `ray`, connected to a cluster while the block runs, or as long as it was before.
+
+    Parameters
+    ----------
+    address:
+        "auto", the head's address, or `LOCAL`.
+    heard:
+        Whether what tasks say on their machines is said here too.
 
     Raises
     ------
@@ -89,7 +95,7 @@ def ray_at(address: str) -> Iterator[Any]:
     own: Any = {"include_dashboard": False} if address == LOCAL else {}
     try:
         _require_answer(address)
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **own)
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=heard, **own)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
             f"No Ray cluster answers at {address} ({type(error).__name__})",
@@ -108,18 +114,17 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_ANSWERS_WITHIN_S).close()
 
 
-def _absolute(task: Task) -> Task:
-    """The task with paths that hold in any working folder."""
-    ct = None if task.ct is None else str(Path(task.ct).expanduser().absolute())
-    return replace(task, path=str(Path(task.path).expanduser().absolute()), ct=ct)
-
-
 _started: Request | None = None
 
 
-def _work_there(request: Request, task: Task) -> list[Outcome]:
-    """On a machine of the cluster; its process stays for the next task, model and all."""
+def _work_there(folder: Path, request: Request, task: Task) -> list[Outcome]:
+    """On a machine of the cluster, where the command was given; its process stays, model and all."""
     global _started  # noqa: PLW0603 - a process of the cluster serves one request at a time
+    try:
+        os.chdir(folder)
+    except OSError:
+        problem = f"The folder {folder.name} is not on every machine of the cluster"
+        raise OutputError(problem, "work in a folder that all of them share") from None
     if request.out is not None and not request.out.is_dir():
         raise OutputError(
             "The output folder is not on every machine of the cluster", "give an --out that all of them share"

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 
 import pytest
 
@@ -91,6 +92,16 @@ def test_the_results_are_those_of_one_process(machines, studies, model):
     there = {task.case: told(found) for task, found in outcomes_on_cluster(few, request, "auto")}
     here = {task.case: told(found) for task, found in outcomes(few, request)}
     assert there == here
+
+
+def test_paths_are_seen_from_where_the_command_runs(machines, studies, model, tmp_path, monkeypatch):
+    """Model and CT alike, on machines whose processes were started elsewhere."""
+    monkeypatch.chdir(studies)
+    here = os.path.relpath(model, studies)
+    ((_, (outcome,)),) = outcomes_on_cluster(
+        [Task("a", "case-00.nii.gz")], request_of(here, tmp_path), "auto"
+    )
+    assert outcome.problem is None
 
 
 def test_no_cluster_is_one_line(capsys, tmp_path, studies):
