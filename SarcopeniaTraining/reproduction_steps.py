@@ -156,7 +156,7 @@ def _steps(preset: ReproductionPreset, inputs: Inputs, manner: Manner, only: Par
     if only is not Part.TABLES and only is not Part.SEGMENT and preset.imbalance is not None:
         yield _imbalance(preset, inputs, manner)
     if only is None:
-        yield _two_routes(inputs)
+        yield _two_routes()
     if only in (None, Part.CLASSIFY) and preset.explain is not None:
         yield _explanations(preset, inputs)
     yield _gathered()
@@ -261,8 +261,8 @@ def _classification(preset: ReproductionPreset, inputs: Inputs, manner: Manner) 
     yield Step(
         name="evaluate-classifiers",
         title="Tables 1 and 2, figures of the classifiers",
-        module="SarcopeniaTraining.classification.classification_evaluation",
-        arguments=(CLASSIFY,),
+        module=CLI,
+        arguments=("evaluate", CLASSIFY),
         leaves=(f"{CLASSIFY}/evaluation/**/*",),
         reads=tuple(f"{CLASSIFY}/{name}" for name in ("run.json", SPLITS, "runs/*.jsonl")),
     )
@@ -286,16 +286,15 @@ def _imbalance(preset: ReproductionPreset, inputs: Inputs, manner: Manner) -> St
     )
 
 
-def _two_routes(inputs: Inputs) -> Step:
+def _two_routes() -> Step:
     segmented = tuple(f"{FINETUNE}/{name}" for name in ("run.json", "evaluation/scores.json"))
     return Step(
         name="two-routes",
         title="status by area and by classifier, on the same patients",
         module="SarcopeniaTraining.classification.two_routes",
-        arguments=(FINETUNE, CLASSIFY, "--cohort", inputs.cohort_argument, "--out", TWO_ROUTES),
+        arguments=(FINETUNE, CLASSIFY, "--out", TWO_ROUTES),
         leaves=(f"{TWO_ROUTES}/**/*",),
-        reads=(*inputs.cohort_reads, *segmented, f"{CLASSIFY}/run.json", f"{CLASSIFY}/runs/*.jsonl"),
-        given=inputs.cohort_files,
+        reads=(*segmented, f"{CLASSIFY}/run.json", f"{CLASSIFY}/runs/*.jsonl"),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -279,22 +278,3 @@ def _make(folder: Path) -> None:
             f"the folder {EVALUATION} cannot be made in the run ({error.strerror})",
             "make the run's folder writable",
         ) from None
-
-
-@click.command()
-@click.argument("run")
-@click.option(
-    "--beside", multiple=True, type=click.Path(path_type=Path), help="An evaluated fine-tuning run."
-)
-@click.option("--json", "as_json", is_flag=True, help="The summary as JSON.")
-@click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
-@click.pass_context
-def command(context: click.Context, /, **_: Any) -> None:
-    """Tables 1 and 2, figures and scores of RUN, a folder of classifier runs."""
-    evaluate_in_context(context)
-
-
-if __name__ == "__main__":
-    from SarcopeniaAssessLib.__main__ import run_group
-
-    sys.exit(run_group(click.Group(commands={"scores": command}), ["scores", *sys.argv[1:]]))

@@ -112,7 +112,6 @@ def _summary(routes: TwoRoutes, tables: tuple[Table, ...]) -> dict[str, Any]:
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to fill."
 )
-@click.option("--cohort", type=click.Path(path_type=Path), hidden=True, help="Not needed: both runs name it.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of failures.")
 def command(segmentation: Path, classification: Path, out: Path, **_: Any) -> None:
     """Status by area (SEGMENTATION, an evaluated run of `finetune`) beside that by CLASSIFICATION."""

@@ -3,12 +3,11 @@
 import json
 from dataclasses import replace
 
-import click
 import pytest
 
 from SarcopeniaAssessLib.__main__ import run_group
 from SarcopeniaAssessLib.errors import ModelError
-from SarcopeniaTraining.classification.classification_evaluation import command, evaluate_classification, told
+from SarcopeniaTraining.classification.classification_evaluation import evaluate_classification, told
 from SarcopeniaTraining.classification.table_2 import ALL_SETS
 from SarcopeniaTraining.cli import cli
 from Testing.training.classification.made_runs import draw_classification, random_records, record
@@ -124,7 +123,7 @@ def test_no_finished_run_is_told(tmp_path):
 
 
 def called(capsys, *words):
-    status = run_group(click.Group(commands={"scores": command}), ["scores", *map(str, words)])
+    status = run_group(cli, ["evaluate", *map(str, words)])
     out, err = capsys.readouterr()
     return status, out, err
 
@@ -166,6 +165,7 @@ def test_sarcopenia_evaluate_knows_such_a_folder_by_its_run_json(tmp_path, capsy
 
 
 def test_two_runs_beside_it_are_refused(tmp_path, capsys):
-    status, _, err = called(capsys, tmp_path, "--beside", "a", "--beside", "b")
+    _, classification = folders(tmp_path)
+    status, _, err = called(capsys, classification, "--beside", "a", "--beside", "b")
     assert status == 2
     assert "give one fine-tuning run --beside" in err

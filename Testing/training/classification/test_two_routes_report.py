@@ -42,7 +42,7 @@ def test_the_command_writes_captions_and_says_a_line_a_network(made, tmp_path):
     from click.testing import CliRunner
 
     segmentation, classification = made
-    words = [str(segmentation), str(classification), "--cohort", "anywhere", "--out", str(tmp_path / "out")]
+    words = [str(segmentation), str(classification), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(command, words)
     assert done.exit_code == 0, done.output
     assert done.output.splitlines() == [
