@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ class CaseTable:
 
         case, row = record["case"], csv_row(record)
         rows = {**self._rows, case: row}
-        if case not in self._rows and self._rows and list(row) == _columns(self._rows):
+        if self._rows and case not in self._rows:
             with self._one_line_more(row):
                 yield
         else:
@@ -70,8 +69,9 @@ class CaseTable:
 
     def renew(self) -> None:
         """Put the lines in order, and right where a run was killed or a folder was moved by hand."""
-        content = _text(self._rows)
-        if self._rows and not (self._path.is_file() and self._path.read_bytes() == content):
+        if not self._rows:
+            return
+        if not (self._path.is_file() and self._path.read_bytes() == _text(self._rows)):
             with self._written_anew(self._rows):
                 pass
 
@@ -116,13 +116,9 @@ def _rows_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             continue  # not ours, or damaged: neither row nor reason to stop
 
 
-def _columns(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(chain.from_iterable(rows.values())))
-
-
 def _text(rows: Mapping[str, Mapping[str, Any]]) -> bytes:
     text = io.StringIO()
-    table = csv.DictWriter(text, _columns(rows), restval="", lineterminator="\n")
+    table = csv.DictWriter(text, list(next(iter(rows.values()))), lineterminator="\n")
     table.writeheader()
     table.writerows(rows[case] for case in sorted(rows))
     return text.getvalue().encode()
