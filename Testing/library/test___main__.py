@@ -10,6 +10,7 @@ import pytest
 
 import SarcopeniaAssessLib
 from SarcopeniaAssessLib.__main__ import cli, run_group
+from SarcopeniaAssessLib.models_command import models
 
 LIBRARY = Path(SarcopeniaAssessLib.__file__).parents[1]
 
@@ -33,7 +34,7 @@ def test_the_promised_options_are_there():
     for verb, names in promised.items():
         options = {word for each in cli.commands[verb].params for word in each.opts}
         assert {f"--{name}" for name in names.split()} <= options
-    assert set(cli.commands["models"].commands) == {"list", "info", "verify", "import", "download"}
+    assert set(models.commands) == {"list", "info", "verify", "import", "download"}
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ TESTED_ELSEWHERE = {
     "manifest_rows": ("test_manifest", "rows are told by the manifest that has them"),
     "local_worker": ("test_worker_client", "the same requests, without a process"),
     "model_file": ("test_models", "a file is opened by its model's name"),
+    "models_command": ("test_model_import", "models are listed and imported there by the command"),
     "patient": ("test_volume", "facts are part of what makes a volume valid"),
     "record_rules": ("test_record", "the rules are the record's"),
     "smit_decoder": ("test_smit", "one network in three files"),
