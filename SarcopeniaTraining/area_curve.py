@@ -265,4 +265,4 @@ if __name__ == "__main__":
 
     from SarcopeniaAssessLib.__main__ import run_group
 
-    sys.exit(run_group(click.Group(commands={"curve": command}), ["curve", *sys.argv[1:]]))
+    sys.exit(run_group(command, program="python -m SarcopeniaTraining.area_curve"))

@@ -200,4 +200,4 @@ if __name__ == "__main__":
 
     from SarcopeniaAssessLib.__main__ import run_group
 
-    sys.exit(run_group(click.Group(commands={"card": command}), ["card", *sys.argv[1:]]))
+    sys.exit(run_group(command, program="python -m SarcopeniaTraining.model_card"))

@@ -106,4 +106,4 @@ def command(out: Path, debug: bool) -> None:
 if __name__ == "__main__":
     from SarcopeniaAssessLib.__main__ import run_group
 
-    sys.exit(run_group(click.Group(commands={"gather": command}), ["gather", *sys.argv[1:]]))
+    sys.exit(run_group(command, program="python -m SarcopeniaTraining.reproduction_gathering"))

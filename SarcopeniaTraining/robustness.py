@@ -189,4 +189,4 @@ if __name__ == "__main__":
 
     from SarcopeniaAssessLib.__main__ import run_group
 
-    sys.exit(run_group(click.Group(commands={"robustness": robustness}), ["robustness", *sys.argv[1:]]))
+    sys.exit(run_group(robustness, program="python -m SarcopeniaTraining.robustness"))

@@ -227,8 +227,13 @@ def _share_processors() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def run_group(group: click.Group, arguments: Sequence[str] | None = None) -> int:
-    """Run a command group; every failure is one line on standard error.
+def run_group(group: click.Command, arguments: Sequence[str] | None = None, *, program: str = PROGRAM) -> int:
+    """Run a command or a group of them; every failure is one line on standard error.
+
+    Parameters
+    ----------
+    program:
+        What the user has called, as its help and its usage errors name it.
 
     Returns
     -------
@@ -238,7 +243,7 @@ def run_group(group: click.Group, arguments: Sequence[str] | None = None) -> int
     _share_processors()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return int(group.main(given, prog_name=PROGRAM, standalone_mode=False) or 0)
+        return int(group.main(given, prog_name=program, standalone_mode=False) or 0)
     except OSError as error:  # standard output is closed or full; flushing at exit would complain again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):

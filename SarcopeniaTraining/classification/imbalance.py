@@ -148,4 +148,4 @@ def _line(row: Row) -> str:
 if __name__ == "__main__":
     from SarcopeniaAssessLib.__main__ import run_group
 
-    sys.exit(run_group(click.Group(commands={"imbalance": imbalance}), ["imbalance", *sys.argv[1:]]))
+    sys.exit(run_group(imbalance, program="python -m SarcopeniaTraining.classification.imbalance"))

@@ -134,4 +134,4 @@ def _caption(study: Study) -> str:
 if __name__ == "__main__":
     from SarcopeniaAssessLib.__main__ import run_group
 
-    sys.exit(run_group(click.Group(commands={"leak": leak}), ["leak", *sys.argv[1:]]))
+    sys.exit(run_group(leak, program="python -m SarcopeniaTraining.classification.leak"))

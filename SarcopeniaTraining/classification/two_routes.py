@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaTraining.agreement import StatusAgreement, status_agreement
 from SarcopeniaTraining.classification.classifier_run import read_classification
@@ -203,4 +201,4 @@ if __name__ == "__main__":
     from SarcopeniaAssessLib.__main__ import run_group
     from SarcopeniaTraining.classification.two_routes_report import command
 
-    sys.exit(run_group(click.Group(commands={"routes": command}), ["routes", *sys.argv[1:]]))
+    sys.exit(run_group(command, program="python -m SarcopeniaTraining.classification.two_routes"))

@@ -21,4 +21,4 @@ def report(folder: Path, debug: bool) -> None:
 if __name__ == "__main__":
     from SarcopeniaAssessLib.__main__ import run_group
 
-    sys.exit(run_group(click.Group(commands={"report": report}), ["report", *sys.argv[1:]]))
+    sys.exit(run_group(report, program="python -m SarcopeniaTraining.report_page"))
