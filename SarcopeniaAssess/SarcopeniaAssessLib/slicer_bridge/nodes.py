@@ -16,6 +16,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from SarcopeniaAssessLib.errors import Finding, GeometryError, InputError, MaskError, Severity
 from SarcopeniaAssessLib.hounsfield import check_hu, evenly_spaced
 from SarcopeniaAssessLib.patient import InputFacts
+from SarcopeniaAssessLib.slicer_bridge.terminology import MUSCLE_ENTRY, load_terminology
 from SarcopeniaAssessLib.volume import ArraySource, CtVolume
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 MUSCLE_NAME = "Skeletal muscle (L3)"
 MUSCLE_COLOUR = (192 / 255, 104 / 255, 88 / 255)
 """Of Slicer's terminology for muscle."""
-MUSCLE_TERMINOLOGY = (
-    "Segmentation category and type - 3D Slicer General Anatomy list"
-    "~SCT^85756007^Tissue~SCT^127954009^Skeletal muscle~^^~Anatomic codes - DICOM master list~^^~^^"
-)
 _FILL = 0.2
 """Opacity of the fill in slice views: the muscle under it stays readable; the outline is whole."""
 _RIGID = 1e-3
@@ -135,9 +132,10 @@ def new_segmentation(volume_node: Any, name: str = MUSCLE_NAME) -> tuple[Any, st
 
 def new_segment(segmentation_node: Any) -> str:
     """Add an empty segment for the muscle; returns its id."""
+    load_terminology()
     segment_id: str = segmentation_node.GetSegmentation().AddEmptySegment("", MUSCLE_NAME, MUSCLE_COLOUR)
     segment = segmentation_node.GetSegmentation().GetSegment(segment_id)
-    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), MUSCLE_TERMINOLOGY)
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), MUSCLE_ENTRY)
     return segment_id
 
 

@@ -26,6 +26,7 @@ from SarcopeniaAssessLib.slicer_bridge.panel_result import ResultSection
 from SarcopeniaAssessLib.slicer_bridge.panel_review import ReviewSection
 from SarcopeniaAssessLib.slicer_bridge.panel_run import TOLD, RunSection
 from SarcopeniaAssessLib.slicer_bridge.slice_views import Levels, show_volume
+from SarcopeniaAssessLib.slicer_bridge.terminology import load_terminology
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.assessment import GivenFacts
@@ -61,6 +62,7 @@ class Panel:
 
     def __init__(self, ui: Any, logic: AssessLogic, dialogs: Any = None, worker: Any = None) -> None:
         self.ui, self.logic = ui, logic
+        load_terminology()  # for the segments of a scene that is loaded
         self.dialogs = Dialogs(ui.ctSection) if dialogs is None else dialogs
         self.volume: Any = None
         self.result: Any = None

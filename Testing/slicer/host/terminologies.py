@@ -1,4 +1,4 @@
-"""The terminology files that Slicer ships and slicer-core lacks, as far as a muscle needs them."""
+"""The terminology files that Slicer ships and slicer-core lacks: like them without *Skeletal muscle*."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ _SCHEMAS = "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/schemas"
 
 def write_terminologies(folder: Path) -> None:
     """Write the three default contexts under the names that Slicer looks for."""
-    muscle = _code("Skeletal muscle", "SCT", "127954009") | {"recommendedDisplayRGBValue": [192, 104, 88]}
+    muscle = _code("Muscle", "SCT", "71616004") | {"recommendedDisplayRGBValue": [192, 104, 88]}
     kinds = [_code("Tissue", "SCT", "85756007") | {"showAnatomy": "true", "Type": [muscle]}]
     for name in (
         "Segmentation category and type - 3D Slicer General Anatomy list",
