@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from SarcopeniaAssessLib.errors import ModelError
-from SarcopeniaTraining.presets import WORDS, Kind, check_fields, read_preset, require, whole
+from SarcopeniaTraining.presets import WORDS, Kind, check_fields, number, read_preset, require, whole
 
 _SMOKE = "reproduce/smoke.json"
 _PARTS: tuple[Kind, ...] = ("pretrain", "finetune", "classify")
@@ -16,12 +16,19 @@ _PARTS: tuple[Kind, ...] = ("pretrain", "finetune", "classify")
 
 @dataclass(frozen=True)
 class Phantoms:
-    """The cohort that is drawn where none is given; as `sarcopenia phantom` has it."""
+    """The cohort that is drawn where none is given; as `sarcopenia phantom` has it.
+
+    Attributes
+    ----------
+    coverage_mm:
+        Length scanned around L3, mm: what the preset's networks look at is enough.
+    """
 
     patients: int
     sarcopenic: int
     men: int
     seed: int
+    coverage_mm: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class ReproductionPreset:
         checks = {
             "pretrain, finetune, classify": all(isinstance(name, str) and name for name in presets),
             "phantoms": whole(drawn.patients, 3) and whole(drawn.sarcopenic, 0) and whole(drawn.men, 0),
+            "phantoms' coverage_mm": number(drawn.coverage_mm) and drawn.coverage_mm > 0,
             "sizes": len(self.sizes) == 3 and all(whole(n, 1) for n in self.sizes),
             "folds, seed, threads": whole(self.folds, 1) and whole(self.seed, 0) and whole(self.threads, 0),
             "imbalance": self.imbalance is None or bool(self.imbalance),

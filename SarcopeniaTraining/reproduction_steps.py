@@ -166,11 +166,12 @@ def _steps(preset: ReproductionPreset, inputs: Inputs, manner: Manner, only: Par
 def _phantoms(preset: ReproductionPreset, manner: Manner) -> Step:
     drawn = preset.phantoms
     numbers = ("--patients", drawn.patients, "--sarcopenic", drawn.sarcopenic, "--men", drawn.men)
+    scan = ("--seed", str(drawn.seed), "--coverage", f"{drawn.coverage_mm:g}")
     return Step(
         name="phantoms",
         title=f"drawing {drawn.patients} phantoms",
         module=CLI,
-        arguments=("phantom", COHORT, *map(str, numbers), "--seed", str(drawn.seed)),
+        arguments=("phantom", COHORT, *map(str, numbers), *scan),
         leaves=(f"{COHORT}/**/*",),
         manner=manner.local,
         trains=True,

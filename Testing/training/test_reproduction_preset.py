@@ -38,6 +38,10 @@ def test_parts_of_a_file_are_looked_for_beside_it(tmp_path, monkeypatch):
         ({"folds": 0}, "folds, seed, threads"),
         ({"sizes": [47, 16]}, "sizes"),
         ({"phantoms": {"patients": 2, "sarcopenic": 1, "men": 1, "seed": 1}}, "phantoms"),
+        (
+            {"phantoms": {"patients": 3, "sarcopenic": 1, "men": 1, "seed": 1, "coverage_mm": 0}},
+            "coverage_mm",
+        ),
         ({"phantoms": {"patients": 20}}, "lacks sarcopenic, men, seed"),
         ({"explain": {"count": 0, "samples": 1, "seeds": 1}}, "explain"),
         ({"surprise": 1}, "unknown fields: surprise"),

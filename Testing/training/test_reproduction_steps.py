@@ -1,11 +1,12 @@
 """The steps as data: each after what it reads from; `--only` leaves out whole parts; no path is told."""
 
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
-from SarcopeniaTraining.reproduction_preset import load_reproduction_preset
+from SarcopeniaTraining.reproduction_preset import Phantoms, load_reproduction_preset
 from SarcopeniaTraining.reproduction_steps import Inputs, Manner, Part, plain, steps_of
 
 SMOKE = load_reproduction_preset("smoke")
@@ -67,6 +68,15 @@ def test_every_step_reads_what_an_earlier_one_leaves():
             assert pattern.split("/")[0] in left, (step.name, pattern)
         left |= {pattern.split("/")[0] for pattern in step.leaves}
     assert {"tables", "figures", "report.html"} <= left
+
+
+def test_phantoms_are_drawn_as_the_preset_says():
+    drawn = Phantoms(patients=7, sarcopenic=2, men=3, seed=11, coverage_mm=25)
+    step, *_ = steps_of(replace(SMOKE, phantoms=drawn), PHANTOMS, Manner())
+    assert step.arguments == (
+        *("phantom", "cohort", "--patients", "7", "--sarcopenic", "2", "--men", "3"),
+        *("--seed", "11", "--coverage", "25"),
+    )
 
 
 def test_only_trainings_have_a_folder_to_set_aside():
