@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 LONGEST_BYTES = 200
 """Of the 255 bytes that file systems allow; the rest is for what is written beside a case's folder."""
 
-_EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".dicom", ".ima", ".img", ".hdr")
+_ARRAYS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".img", ".hdr")
+_EXTENSIONS = (*_ARRAYS, ".dcm", ".dicom", ".ima", ".zip")
 _UID = re.compile(r"(?<!\d)[0-2](?:\.\d+){4,}(?!\d)")
 _UNSAFE = re.compile(r"[^\w.-]+")
 _RESERVED = {"con", "prn", "aux", "nul", "assessments.csv", "failures.csv"}
@@ -28,10 +29,12 @@ _RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(1
 
 
 def case_name(path: str | Path) -> str:
-    """The case's name for an input path, which need not exist."""
+    """The case's name for an input path, which need not exist; of a disc's DICOMDIR its folder's."""
     name = Path(path).name
     if name in ("", ".", ".."):
         name = Path(path).absolute().resolve().name
+    elif name.upper() == "DICOMDIR":
+        name = Path(path).absolute().parent.resolve().name or name
     lower = name.lower()
     extension = next((each for each in _EXTENSIONS if lower.endswith(each) and lower != each), "")
     return safe_name(name[: len(name) - len(extension)] or "ct")

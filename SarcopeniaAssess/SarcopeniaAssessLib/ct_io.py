@@ -1,4 +1,6 @@
-"""A path → one CT, or a label map: NIfTI, NRRD, MetaImage, a DICOM file or folder; or a reason why not.
+"""A path → one CT, or a label map: NIfTI, NRRD, MetaImage, DICOM in any packing; or a reason why not.
+
+DICOM is a file, a folder, a zip archive of one, or the DICOMDIR of a disc.
 
 The kind of a file is told by its content, not by its name. Geometry is validated here, when a CT is
 opened; Hounsfield units where they are decoded: of the array formats here, of DICOM slice by slice.
@@ -88,7 +90,8 @@ def open_ct(path: str | Path, *, series: str | None = None) -> CtVolume:
     Parameters
     ----------
     path:
-        NIfTI, NRRD, MetaImage or DICOM file, or a folder of DICOM files, searched recursively.
+        NIfTI, NRRD, MetaImage or DICOM file; a folder of DICOM files, searched recursively; a zip archive
+        of them, read in place; a DICOMDIR, of which the files that it names are read.
     series:
         UID of the DICOM series to take, where there are several.
 
@@ -113,7 +116,7 @@ def open_ct(path: str | Path, *, series: str | None = None) -> CtVolume:
 
 
 def list_ct(path: str | Path, *, wanted: str | None = None) -> list[CtSeries]:
-    """The axial CT series of a DICOM folder (or file), ordered by UID; never empty.
+    """The axial CT series of DICOM files (folder, archive, DICOMDIR, one file), ordered by UID; never empty.
 
     Localizers, reformats, masks, other modalities are left out, counted by a finding of each volume.
     With `wanted`, a series that would only be second choice (a reformat) is listed too if it is that.
@@ -130,7 +133,10 @@ def list_ct(path: str | Path, *, wanted: str | None = None) -> list[CtSeries]:
     from SarcopeniaAssessLib.dicom_series import survey
 
     with quiet_pydicom():
-        found = survey(path)
+        try:
+            found = survey(path)
+        except OSError as error:
+            raise _unreadable(error) from error
         left_out = found.left_out_sentence()
         listed = [*found.series, *(one for one in found.secondary if one.uid == wanted)]
         if not listed:
@@ -139,6 +145,22 @@ def list_ct(path: str | Path, *, wanted: str | None = None) -> list[CtSeries]:
         return [
             CtSeries(one.number, one.uid, one.description, len(one.frames), one, left_out) for one in listed
         ]
+
+
+def may_hold_several(path: str | Path) -> bool:
+    """Whether an input can hold several series: a folder, a zip archive, a DICOMDIR. Its content tells."""
+    from SarcopeniaAssessLib.dicom_archive import is_zip
+    from SarcopeniaAssessLib.dicom_directory import is_directory_file
+
+    given = Path(path).expanduser()
+    try:
+        if given.is_dir():
+            return True
+        with given.open("rb") as stream:
+            first = stream.read(_FIRST_BYTES)
+    except (OSError, ValueError):
+        return False
+    return is_zip(first) or is_directory_file(first)
 
 
 def read_label_map(path: str | Path) -> LabelMap:
@@ -161,7 +183,8 @@ def read_label_map(path: str | Path) -> LabelMap:
 
 def _kind_of(given: str | Path) -> tuple[Path, str]:
     """The path and what its content is: `dicom`, `nifti`, `nrrd` or `metaimage`."""
-    from SarcopeniaAssessLib.dicom_attributes import looks_like_dicom
+    from SarcopeniaAssessLib.dicom_archive import is_zip
+    from SarcopeniaAssessLib.dicom_files import HEAD_BYTES, begins_like_dicom
     from SarcopeniaAssessLib.itk_formats import NRRD_MAGIC, is_metaimage_header
     from SarcopeniaAssessLib.nifti import GZIP_MAGIC, inflated_head, is_nifti_header
 
@@ -189,11 +212,11 @@ def _kind_of(given: str | Path) -> tuple[Path, str]:
                 "The compressed file holds no NIfTI image", "unpack it, or convert the CT to .nii.gz"
             )
         return path, "nifti"
-    if looks_like_dicom(path):
+    if is_zip(first) or begins_like_dicom(first[:HEAD_BYTES]):
         return path, "dicom"
     raise InputError(
         "The file is no NIfTI, NRRD, MetaImage or DICOM image, or is damaged",
-        "give one of these, or a folder of DICOM files",
+        "give one of these, or a folder or zip archive of DICOM files",
     )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from SarcopeniaAssessLib.dicom_files import HEAD_BYTES, DicomFile, begins_like_dicom, open_header
 from SarcopeniaAssessLib.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ _TAGS = [
     "HighBit",
     "PixelRepresentation",
     "SamplesPerPixel",
+    "PhotometricInterpretation",
     "NumberOfFrames",
     "RescaleSlope",
     "RescaleIntercept",
@@ -96,12 +98,9 @@ def looks_like_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM does: `DICM` after 128 bytes, or group 2 or 8 without a preamble."""
     try:
         with path.open("rb") as stream:
-            first = stream.read(132)
+            return begins_like_dicom(stream.read(HEAD_BYTES))
     except OSError:
         return False
-    return first[128:] == b"DICM" or (
-        len(first) > 16 and first[:2] in (b"\x02\0", b"\x08\0") and first[3] == 0
-    )
 
 
 def quiet_pydicom() -> warnings.catch_warnings[None]:
@@ -111,7 +110,7 @@ def quiet_pydicom() -> warnings.catch_warnings[None]:
     return warnings.catch_warnings(action="ignore")
 
 
-def read_header(path: Path) -> Dataset:
+def read_header(file: DicomFile) -> Dataset:
     """Header of a DICOM file, only what is used here, without pixels.
 
     Raises
@@ -126,7 +125,8 @@ def read_header(path: Path) -> Dataset:
     except ModuleNotFoundError as error:
         raise InputError("Reading DICOM needs pydicom", DICOM_REMEDY) from error
     try:
-        return dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        with open_header(file) as stream:
+            return dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
     except breaches() as error:
         raise LeftOut(DAMAGED) from error
 
@@ -137,7 +137,7 @@ def breaches() -> tuple[type[Exception], ...]:
     from pydicom.errors import BytesLengthException, InvalidDicomError
 
     values = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, NotImplementedError)
-    files = (EOFError, OSError, MemoryError, struct.error)
+    files = (EOFError, OSError, MemoryError, RecursionError, struct.error)
     return (*values, *files, BytesLengthException, InvalidDicomError)
 
 

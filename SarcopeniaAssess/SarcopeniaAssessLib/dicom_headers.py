@@ -17,9 +17,9 @@ from SarcopeniaAssessLib.dicom_attributes import DAMAGED, LeftOut, numbers, read
 from SarcopeniaAssessLib.volume import MAX_TILT_DEG
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pydicom import Dataset
+
+    from SarcopeniaAssessLib.dicom_files import DicomFile
 
 NO_RESCALE = "CT without rescale slope and intercept"
 NO_PLACE = "CT images without position, orientation or pixel spacing"
@@ -64,8 +64,8 @@ class Frame:
 
     Parameters
     ----------
-    path, index:
-        The file and, of a multi-frame file, the frame's number from 0.
+    file, index:
+        Where it lies and, of a multi-frame file, the frame's number from 0.
     header:
         The file's header, without pixels.
     position_mm, orientation, pixel_spacing_mm:
@@ -77,7 +77,7 @@ class Frame:
         What tells apart pictures of one series: ImageType, and acquisition, phase or time.
     """
 
-    path: Path
+    file: DicomFile
     index: int
     header: Dataset
     position_mm: tuple[float, ...]
@@ -105,7 +105,7 @@ class Frame:
         return whole(self.header, "InstanceNumber") or 0
 
 
-def frames_of(path: Path) -> list[Frame]:
+def frames_of(file: DicomFile) -> list[Frame]:
     """The CT pictures of a DICOM file.
 
     Raises
@@ -113,16 +113,16 @@ def frames_of(path: Path) -> list[Frame]:
     LeftOut
         With the reason, if it holds none that can be measured.
     """
-    header = read_header(path)
+    header = read_header(file)
     _refuse_other_objects(header)
     per_frame = value(header, "PerFrameFunctionalGroupsSequence")
     if per_frame is None:
         if (whole(header, "NumberOfFrames") or 1) > 1:
             raise LeftOut("multi-frame image without the position of its frames")
-        return [_frame(path, 0, header, _ClassicGroups(header))]
+        return [_frame(file, 0, header, _ClassicGroups(header))]
     shared = value(header, "SharedFunctionalGroupsSequence")
     return [
-        _frame(path, index, header, _FunctionalGroups(header, frame, shared[0] if shared else None))
+        _frame(file, index, header, _FunctionalGroups(header, frame, shared[0] if shared else None))
         for index, frame in enumerate(per_frame)
     ]
 
@@ -202,7 +202,7 @@ class _FunctionalGroups:
         return {name: str(v) for name, seq in where.items() if (v := value(self[seq], name)) is not None}
 
 
-def _frame(path: Path, index: int, header: Dataset, groups: _ClassicGroups | _FunctionalGroups) -> Frame:
+def _frame(file: DicomFile, index: int, header: Dataset, groups: _ClassicGroups | _FunctionalGroups) -> Frame:
     image_type = tuple(str(part).upper() for part in np.atleast_1d(groups.image_type or ()))
     _refuse_other_pictures(image_type, groups)
     position = numbers(groups["PlanePositionSequence"], "ImagePositionPatient", 3)
@@ -218,7 +218,7 @@ def _frame(path: Path, index: int, header: Dataset, groups: _ClassicGroups | _Fu
     # Headers round directions; an area must not shrink with them.
     row, column = (np.array(half) / np.linalg.norm(half) for half in (orientation[:3], orientation[3:]))
     frame = Frame(
-        path=path,
+        file=file,
         index=index,
         header=header,
         position_mm=position,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SarcopeniaAssessLib.dicom_attributes import breaches, numbers, quiet_pydicom, value, whole
+from SarcopeniaAssessLib.dicom_files import open_pixels
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.hounsfield import PADDING_HU
 from SarcopeniaAssessLib.stored_image import DAMAGED_REMEDY
@@ -112,9 +113,10 @@ def _pixel_array(frame: Frame, options: dict[str, Any]) -> NDArray[Any]:
     from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
     index = frame.index if whole(frame.header, "NumberOfFrames") is not None else None
-    if value(getattr(frame.header, "file_meta", None), "TransferSyntaxUID") is not None:
-        return pixel_array(frame.path, index=index, **options)
-    dataset = dcmread(frame.path, force=True)
+    with open_pixels(frame.file) as stream:
+        if value(getattr(frame.header, "file_meta", None), "TransferSyntaxUID") is not None:
+            return pixel_array(stream, index=index, **options)
+        dataset = dcmread(stream, force=True)
     _, little_endian = dataset.original_encoding
     syntax = ExplicitVRBigEndian if little_endian is False else ImplicitVRLittleEndian
     dataset.file_meta.TransferSyntaxUID = syntax

@@ -13,14 +13,17 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from SarcopeniaAssessLib.dicom_archive import dicom_members, is_zip
 from SarcopeniaAssessLib.dicom_attributes import LeftOut, find_files, looks_like_dicom, value, whole
+from SarcopeniaAssessLib.dicom_directory import NOT_THERE, files_named_by, is_directory_file
+from SarcopeniaAssessLib.dicom_files import HEAD_BYTES, DicomFile, FileOnDisk
 from SarcopeniaAssessLib.dicom_headers import Frame, frames_of
 from SarcopeniaAssessLib.dicom_pixels import stored_pixels
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.hounsfield import is_label_like
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 SAME_POSITION_MM = 0.01
@@ -105,17 +108,19 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Look through a DICOM file or, recursively, a folder; headers only, pixels only to tell masks.
+    """Look through a DICOM file, a zip archive, what a DICOMDIR names or, recursively, a folder.
+
+    Headers only; pixels only to tell masks and doubled positions.
 
     Raises
     ------
     InputError
-        No DICOM at all, or pydicom missing.
+        No DICOM at all, an archive that cannot be trusted, or pydicom missing.
+    OSError
+        It cannot be read.
     """
-    files = [path] if path.is_file() else [file for file in find_files(path) if looks_like_dicom(file)]
-    if not files:
-        raise InputError("The folder holds no DICOM files", "give the folder of the CT, or its .nii.gz file")
     left_out: Counter[str] = Counter()
+    files = _files_at(path, left_out)
     frames: list[Frame] = []
     for file in files:
         try:
@@ -134,6 +139,37 @@ def survey(path: Path) -> Survey:
             else:
                 found.append(series)
     return _choose(_without_masks(_numbered(found), left_out), left_out)
+
+
+def _files_at(path: Path, left_out: Counter[str]) -> Sequence[DicomFile]:
+    if path.is_dir():
+        found = [FileOnDisk(file) for file in find_files(path) if looks_like_dicom(file)]
+        if not found:
+            raise _no_dicom_in(path)
+        return found
+    with path.open("rb") as stream:
+        first = stream.read(1024)
+    if is_zip(first):
+        return dicom_members(path)
+    if not is_directory_file(first):
+        return [FileOnDisk(path)]
+    named, missing = files_named_by(path)
+    if missing:
+        left_out[NOT_THERE] = missing
+    return named
+
+
+def _no_dicom_in(folder: Path) -> InputError:
+    archives = 0
+    for file in find_files(folder):
+        with file.open("rb") as stream:
+            archives += is_zip(stream.read(HEAD_BYTES))
+    if archives:
+        return InputError(
+            f"The folder holds no DICOM files, only archives ({archives})",
+            "give an archive itself, or its folder with --each",
+        )
+    return InputError("The folder holds no DICOM files", "give the folder of the CT, or its .nii.gz file")
 
 
 def _without_copies(frames: Iterable[Frame]) -> list[Frame]:
@@ -255,7 +291,7 @@ def _pixel_hash(frame: Frame) -> bytes:
     try:
         stored, _ = stored_pixels(frame)
     except InputError:
-        return repr((frame.path, frame.index)).encode()
+        return repr((frame.file, frame.index)).encode()
     return hashlib.sha256(stored.tobytes() + repr((frame.slope, frame.intercept)).encode()).digest()
 
 

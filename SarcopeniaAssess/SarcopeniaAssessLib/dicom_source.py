@@ -14,6 +14,7 @@ import numpy as np
 
 from SarcopeniaAssessLib.dicom_attributes import breaches, quiet_pydicom, value
 from SarcopeniaAssessLib.dicom_facts import is_lossy
+from SarcopeniaAssessLib.dicom_files import open_header
 from SarcopeniaAssessLib.dicom_pixels import DicomSource
 from SarcopeniaAssessLib.dicom_uids import fixed_uid
 from SarcopeniaAssessLib.errors import InputError
@@ -118,7 +119,8 @@ def _whole_header(frame: Frame) -> Dataset:
 
     with quiet_pydicom():
         try:
-            return dcmread(frame.path, stop_before_pixels=True, force=True)
+            with open_header(frame.file) as stream:
+                return dcmread(stream, stop_before_pixels=True, force=True)
         except breaches() as error:
             raise InputError("A DICOM file cannot be read any more", DAMAGED_REMEDY) from error
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from SarcopeniaAssessLib.dicom_attributes import numbers
 from SarcopeniaAssessLib.dicom_facts import input_facts, is_lossy, patient_facts
+from SarcopeniaAssessLib.dicom_files import sha256_of_file
 from SarcopeniaAssessLib.dicom_pixels import DicomSource
 from SarcopeniaAssessLib.dicom_series import REFORMAT, Series
 from SarcopeniaAssessLib.errors import Finding, Severity
 from SarcopeniaAssessLib.geometry import is_gap
-from SarcopeniaAssessLib.stored_image import sha256_of
+from SarcopeniaAssessLib.stored_image import combined_sha256
 from SarcopeniaAssessLib.volume import CtVolume
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def volume_of(series: Series, left_out: str = "") -> CtVolume:
         source=DicomSource(series.frames),
         ras_from_ijk=affine,
         patient=patient,
-        input=input_facts(header, sha256_of(sorted({frame.path for frame in series.frames}))),
+        input=input_facts(
+            header, combined_sha256(sha256_of_file(file) for file in {frame.file for frame in series.frames})
+        ),
         findings=findings,
         slice_origins_mm=None if even else origins,
     )

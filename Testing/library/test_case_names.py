@@ -12,6 +12,9 @@ from SarcopeniaAssessLib.errors import InputError, OutputError
     ("path", "name"),
     [
         ("some/where/ct.nii.gz", "ct"),
+        ("exports/patient 7.zip", "patient_7"),
+        ("discs/disc 3/DICOMDIR", "disc_3"),
+        ("discs/disc 3/dicomdir", "disc_3"),
         ("ct.v2.nii", "ct.v2"),
         ("CT.NRRD", "CT"),
         ("scan.mha", "scan"),

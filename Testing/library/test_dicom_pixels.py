@@ -37,7 +37,7 @@ def decoded(monkeypatch):
     original = dicom_pixels._pixel_array
 
     def watched(frame, options):
-        frames.append((frame.path.name, frame.index))
+        frames.append((frame.file.path.name, frame.index))
         return original(frame, options)
 
     monkeypatch.setattr(dicom_pixels, "_pixel_array", watched)
