@@ -1,0 +1,1 @@
+"""Damaged files through every reader: `python -m Testing.fuzz` (docs/reliability.md)."""
