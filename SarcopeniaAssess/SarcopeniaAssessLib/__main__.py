@@ -25,6 +25,10 @@ LAZY_VERBS = {
         "SarcopeniaAssessLib.models_command:models",
         "List, inspect, check, import and download segmentation models.",
     ),
+    "inbox": (
+        "SarcopeniaAssessLib.archive.inbox_command:inbox",
+        "Listen for CT studies, assess them, send segmentation and report back.",
+    ),
 }
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

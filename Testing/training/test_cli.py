@@ -25,7 +25,15 @@ HEAVY = {
     "rich",
     "monai",
 }
-LIBRARY_VERBS = [["assess"], ["measure"], ["doctor"], ["models"], ["models", "list"], ["models", "import"]]
+LIBRARY_VERBS = [
+    ["assess"],
+    ["measure"],
+    ["doctor"],
+    ["inbox"],
+    ["models"],
+    ["models", "list"],
+    ["models", "import"],
+]
 
 HELP = """
 import json, sys
