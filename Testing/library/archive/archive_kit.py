@@ -124,17 +124,11 @@ class Peer:
 
 
 def start_peer(folder: Path, port: int | None = None, **behaviour: Any) -> Peer:
-    """Start a PACS; `behaviour`: `refuse` so many objects first with `status`, `drop` the connection after so many."""
+    """Start a PACS; `behaviour`: `refuse` so many objects first with `status`, `drop` dead at one."""
     folder.mkdir(exist_ok=True)
     port = port or free_port()
-    words = [
-        sys.executable,
-        "-m",
-        "Testing.library.archive.pacs",
-        str(folder),
-        str(port),
-        json.dumps(behaviour),
-    ]
+    module = "Testing.library.archive.pacs"
+    words = [sys.executable, "-m", module, str(folder), str(port), json.dumps(behaviour)]
     process = subprocess.Popen(words, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "ready"

@@ -1,4 +1,4 @@
-"""A PACS for tests, a program of its own: takes SEG and SR, keeps them, and behaves badly where it is told to.
+"""A PACS for tests, a program of its own: takes SEG and SR, keeps them, behaves badly where told to.
 
 python -m Testing.library.archive.pacs FOLDER PORT '{"refuse": 2, "status": 42752, "drop": 3}'
 """
