@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 WINDOW_HU = (-160.0, 240.0)
 """Soft-tissue window, width 400 and level 40."""
 WIDTH_PX = 1000
+BANDS_PX = (104, 64)
+"""Above and below the slice, where numbers and words are written."""
 _HEIGHT_PX = (480, 1000)
 _MARGIN_MM = 12.0
 _SCALE_BAR_MM = 50.0
@@ -116,7 +118,7 @@ def overlay_png(picture: Image, record: Mapping[str, Any]) -> bytes:
     """
     from PIL import Image as Images
 
-    top, bottom = 104, 64
+    top, bottom = BANDS_PX
     canvas = Images.new("RGB", (picture.width, top + picture.height + bottom), _BAND)
     canvas.paste(picture, (0, top))
     _write_bands(canvas, record, top, bottom)

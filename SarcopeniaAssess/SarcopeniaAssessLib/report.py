@@ -61,13 +61,18 @@ def report_pdf(record: Mapping[str, Any], picture: Image) -> bytes:
 
 
 def csv_row(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record as one flat row, numbers unrounded, absent facts empty; the first column is `case`."""
+    """The record as one row of a CSV: `flat_row` with absent facts empty and truth in small letters."""
+    return {name: _csv_value(value) for name, value in flat_row(record).items()}
+
+
+def flat_row(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record as one flat row, numbers unrounded, absent facts `None`; the first column is `case`."""
     muscle, status, level = record["muscle"], record["status"], record["l3"]
     patient, review, model = record["patient"], record["review"], record["model"]
     low, high = muscle["sma_interval_cm2"] or (None, None)
     below, above = level["neighbours_sma_cm2"]
     severities = [entry["severity"] for entry in record["quality"]]
-    row = {
+    return {
         "case": record["case"],
         **{name: muscle[name] for name in ("sma_cm2", "mean_hu", "sma_hu_m29_150_cm2", "smi_cm2_m2")},
         "sma_low_cm2": low,
@@ -94,7 +99,6 @@ def csv_row(record: Mapping[str, Any]) -> dict[str, Any]:
         "software_version": record["software"]["version"],
         "id": record["id"],
     }
-    return {name: _csv_value(value) for name, value in row.items()}
 
 
 def _csv_value(value: Any) -> Any:
