@@ -154,8 +154,8 @@ def may_hold_several(path: str | Path) -> bool:
 
     given = Path(path).expanduser()
     try:
-        if given.is_dir():
-            return True
+        if not given.is_file():
+            return given.is_dir()
         with given.open("rb") as stream:
             first = stream.read(_FIRST_BYTES)
     except (OSError, ValueError):
@@ -192,6 +192,8 @@ def _kind_of(given: str | Path) -> tuple[Path, str]:
     try:
         if path.is_dir():
             return path, "dicom"
+        if path.exists() and not path.is_file():
+            raise InputError("The input is neither a file nor a folder", "give the file or folder of the CT")
         with path.open("rb") as stream:
             first = stream.read(_FIRST_BYTES)
     except FileNotFoundError as error:

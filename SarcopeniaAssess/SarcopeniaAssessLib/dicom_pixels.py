@@ -9,6 +9,7 @@ import numpy as np
 
 from SarcopeniaAssessLib.dicom_attributes import breaches, numbers, quiet_pydicom, value, whole
 from SarcopeniaAssessLib.dicom_files import open_pixels
+from SarcopeniaAssessLib.dicom_jpeg import JPEG_SYNTAXES, LABEL, offer_jpeg
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.hounsfield import PADDING_HU
 from SarcopeniaAssessLib.stored_image import DAMAGED_REMEDY
@@ -24,10 +25,6 @@ _REMEMBERED_FRAMES = 24
 """Enough for a slab and its neighbours, so that measuring after segmenting decodes nothing again."""
 _PLUGINS = {
     "1.2.840.10008.1.2.5": ("RLE", "pylibjpeg-rle"),
-    "1.2.840.10008.1.2.4.50": ("JPEG", "python-gdcm"),
-    "1.2.840.10008.1.2.4.51": ("JPEG", "python-gdcm"),
-    "1.2.840.10008.1.2.4.57": ("lossless JPEG", "python-gdcm"),
-    "1.2.840.10008.1.2.4.70": ("lossless JPEG", "python-gdcm"),
     "1.2.840.10008.1.2.4.80": ("JPEG-LS", "pyjpegls"),
     "1.2.840.10008.1.2.4.81": ("JPEG-LS", "pyjpegls"),
     "1.2.840.10008.1.2.4.90": ("JPEG 2000", "pylibjpeg-openjpeg"),
@@ -36,6 +33,12 @@ _PLUGINS = {
     "1.2.840.10008.1.2.4.202": ("HTJ2K", "pylibjpeg-openjpeg"),
     "1.2.840.10008.1.2.4.203": ("HTJ2K", "pylibjpeg-openjpeg"),
 }
+_PREFERRED = {
+    **dict.fromkeys(JPEG_SYNTAXES, LABEL),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (80, 81)), "pyjpegls"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203)), "pylibjpeg"),
+}
+"""One decoder for a syntax, whatever else is installed: the same pixels on every computer."""
 _AIR_LIKE_HU = -900
 """Padding that would read as tissue is believed only where it reaches the picture's border."""
 
@@ -96,8 +99,12 @@ def stored_pixels(frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         syntax = value(getattr(frame.header, "file_meta", None), "TransferSyntaxUID")
         try:
             encapsulated = syntax is not None and bool(syntax.is_encapsulated)
+        except ValueError as error:  # no transfer syntax of the standard's
+            raise _not_decoded(syntax) from error
+        try:
             # Uncompressed pixels are wanted with their unused bits, which may hold a padding value's sign.
-            stored = _pixel_array(frame, {} if encapsulated else {"correct_unused_bits": False})
+            options = _plugin(syntax) if encapsulated else {"correct_unused_bits": False}
+            stored = _pixel_array(frame, options)
         except RuntimeError as error:
             raise _not_decoded(syntax) from error
         except breaches() as error:
@@ -121,6 +128,19 @@ def _pixel_array(frame: Frame, options: dict[str, Any]) -> NDArray[Any]:
     syntax = ExplicitVRBigEndian if little_endian is False else ImplicitVRLittleEndian
     dataset.file_meta.TransferSyntaxUID = syntax
     return pixel_array(dataset, index=index, **options)
+
+
+def _plugin(syntax: Any) -> dict[str, Any]:
+    """The decoder to take, as pydicom's option; none where the preferred one is not installed."""
+    from pydicom.pixels.decoders.base import get_decoder
+
+    offer_jpeg()
+    preferred = _PREFERRED.get(str(syntax))
+    try:
+        available = get_decoder(syntax).available_plugins
+    except NotImplementedError:
+        return {}
+    return {"decoding_plugin": preferred} if preferred in available else {}
 
 
 def _not_decoded(syntax: Any) -> InputError:

@@ -331,8 +331,11 @@ def _bits(series: Series) -> int:
 
 def _is_mask(series: Series) -> bool:
     """Whether the middle frame holds a few labels only (0/1, 0/255)."""
+    frame = series.frames[len(series.frames) // 2]
+    if frame.slope != 1:  # a label is a whole number; a CT of 8 bits has few of them too, and a slope
+        return False
     try:
-        stored, _ = stored_pixels(series.frames[len(series.frames) // 2])
+        stored, _ = stored_pixels(frame)
     except InputError:
         return False
     return is_label_like(stored) and int(stored.max()) <= 255

@@ -52,18 +52,20 @@ def volume_of(series: Series, left_out: str = "") -> CtVolume:
     even = _is_even(origins)
     affine[:3, 2], affine[:3, 3] = _step_and_origin(origins, normal * _lone_step_mm(series), even=even)
     patient, ignored = patient_facts(header)
+    facts = input_facts(
+        header, combined_sha256(sha256_of_file(file) for file in {frame.file for frame in series.frames})
+    )
     findings = (
         *_geometry_findings(origins, normal, even=even),
         *_series_findings(series, left_out),
+        *_feet_first(facts.patient_position),
         *ignored,
     )
     return CtVolume(
         source=DicomSource(series.frames),
         ras_from_ijk=affine,
         patient=patient,
-        input=input_facts(
-            header, combined_sha256(sha256_of_file(file) for file in {frame.file for frame in series.frames})
-        ),
+        input=facts,
         findings=findings,
         slice_origins_mm=None if even else origins,
     )
@@ -126,6 +128,13 @@ def _geometry_findings(
         )
         findings.append(Finding("uneven_slices", Severity.WARNING, message))
     return tuple(findings)
+
+
+def _feet_first(position: str | None) -> tuple[Finding, ...]:
+    if position is None or not position.startswith("FF"):
+        return ()
+    message = "The patient went in feet first; head and feet are told by the slices' positions, as always."
+    return (Finding("feet_first", Severity.INFO, message),)
 
 
 def _series_findings(series: Series, left_out: str) -> tuple[Finding, ...]:

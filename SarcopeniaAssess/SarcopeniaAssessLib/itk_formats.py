@@ -2,14 +2,14 @@
 
 ITK fills in what a header leaves out: no space → its own axes, no spacing → 1 mm, no matrix → the
 identity. An area or a level must not rest on such a guess, so the header's text is read first and
-refused where it does not say. ITK's world is LPS; it becomes RAS here.
+refused where it does not say. What two readers of one header could understand differently (a field twice, a
+file of voxels elsewhere) is refused too. ITK's world is LPS; it becomes RAS here.
 """
 
 from __future__ import annotations
 
-import os
+import math
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +20,23 @@ from SarcopeniaAssessLib.stored_image import (
     DAMAGED_REMEDY,
     StoredImage,
     refuse_dimensions,
+    refuse_more_than,
     refuse_voxel_type,
     sha256_of,
+    silent_stderr,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 NRRD_MAGIC = b"NRRD"
 _HEADER_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
+_PADDING_BYTES = 1 << 20
+_DATA_FIELD = "ElementDataFile"
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0])
 _GEOMETRY_REMEDY = "export the CT again with its position, orientation and spacing"
+_ENCODINGS = ("raw", "gzip", "gz")
 _PATIENT_SPACES = (
     "right-anterior-superior",
     "ras",
@@ -58,6 +62,15 @@ class _Header:
         except ValueError:
             return []
 
+    def sides(self, name: str) -> tuple[int, ...]:
+        """The sides of the image, refused if they are none."""
+        numbers = self.numbers(name)
+        if not numbers or not all(number.is_integer() for number in numbers):  # neither are NaN and infinity
+            raise InputError("The header does not give the image's size", DAMAGED_REMEDY)
+        sides = tuple(int(number) for number in numbers)
+        refuse_dimensions(sides)
+        return sides
+
 
 def is_metaimage_header(first: bytes) -> bool:
     """Whether the first bytes of a file are a MetaImage header."""
@@ -79,7 +92,7 @@ def read_nrrd(path: Path) -> StoredImage:
     """
     header = _parse(path, separator=":", last="")
     fields = header.fields
-    _refuse_sides([int(n) for n in header.numbers("sizes")])
+    sides = header.sides("sizes")
     if fields.get("space", "").lower() not in _PATIENT_SPACES:
         raise GeometryError(
             "The NRRD header does not say how its axes lie in the patient (space)", _GEOMETRY_REMEDY
@@ -90,7 +103,10 @@ def read_nrrd(path: Path) -> StoredImage:
             "The NRRD header gives no direction of every axis (space directions)", _GEOMETRY_REMEDY
         )
     _refuse_flat(np.array(directions).reshape(3, 3))
-    data = _data_file(path, fields.get("data file", fields.get("datafile", "")), header)
+    data = _data_file(path, fields.get("data file", fields.get("datafile", "")))
+    if fields.get("encoding", "").lower() not in _ENCODINGS:
+        raise InputError("The voxels are encoded in an unusual way", "save the image as raw or gzip")
+    refuse_more_than(data.stat().st_size, math.prod(sides))  # a voxel has a byte at least
     return _read(path, "NrrdImageIO", sha256_of({path, data}))
 
 
@@ -104,20 +120,20 @@ def read_metaimage(path: Path) -> StoredImage:
     GeometryError
         No spacing or no orientation: ITK would take 1 mm and the identity.
     """
-    header = _parse(path, separator="=", last="elementdatafile")
+    header = _parse(path, separator="=", last=_DATA_FIELD)
     fields = header.fields
-    _refuse_sides([int(n) for n in header.numbers("dimsize")])
+    header.sides("dimsize")
     spacing = header.numbers("elementspacing") or header.numbers("elementsize")
     if len(spacing) != 3:
         raise GeometryError("The MetaImage header gives no spacing (ElementSpacing)", _GEOMETRY_REMEDY)
-    if min(spacing) <= 0:
+    if not all(0 < each < math.inf for each in spacing):
         given = " × ".join(f"{s:g}" for s in spacing)
         raise GeometryError(f"The header gives a spacing of {given} mm", _GEOMETRY_REMEDY)
     matrix = next((m for n in ("transformmatrix", "orientation", "rotation") if (m := header.numbers(n))), [])
     if len(matrix) != 9:
         raise GeometryError("The MetaImage header gives no orientation (TransformMatrix)", _GEOMETRY_REMEDY)
     _refuse_flat(np.array(matrix).reshape(3, 3))
-    data = _data_file(path, fields["elementdatafile"], header)
+    data = _data_file(path, fields[_DATA_FIELD.lower()])
     _refuse_damaged_metaimage(data, header, attached=data == path)
     return _read(path, "MetaImageIO", sha256_of({path, data}))
 
@@ -127,36 +143,34 @@ def _parse(path: Path, separator: str, last: str) -> _Header:
     with path.open("rb") as stream:
         text = stream.read(_HEADER_BYTES)
     fields: dict[str, str] = {}
-    size = 0
+    size, ended = 0, not last and len(text) < _HEADER_BYTES  # a header alone may end with its file
     for line in text.split(b"\n"):
         size += len(line) + 1
-        name, found, value = line.decode("latin-1").rstrip("\r").partition(separator)
         if not last and not line.strip():
+            ended = True
             break
-        if found and not name.startswith("#"):
-            fields[name.strip().lower()] = (
-                value.strip().lstrip("=").strip() if separator == ":" else value.strip()
-            )
-        if last and name.strip().lower() == last:
+        name, found, value = (part.strip() for part in line.decode("latin-1").partition(separator))
+        # NRRD's own notes (`name:=text`) are no fields, whatever they are called.
+        if found and not name.startswith("#") and not (separator == ":" and value.startswith("=")):
+            if name.lower() in fields and name.lower() != "comment":
+                raise InputError("The header says one thing twice", DAMAGED_REMEDY)
+            fields[name.lower()] = value
+        if last and last.lower() in line.decode("latin-1").lower():
+            ended = name == last
             break
-    if last and last not in fields:
+    if not ended:
         raise InputError("The header is cut off before it says where the voxels are", DAMAGED_REMEDY)
     return _Header(fields, size)
 
 
-def _refuse_sides(sides: list[int]) -> None:
-    if not sides:
-        raise InputError("The header does not give the image's size", DAMAGED_REMEDY)
-    refuse_dimensions(tuple(sides))
-
-
 def _refuse_flat(directions: np.ndarray[Any, Any]) -> None:
     lengths = np.linalg.norm(directions, axis=1)
-    if not (lengths > 0).all() or abs(np.linalg.det(directions)) < 0.1 * lengths.prod():
+    has_length = bool(np.isfinite(lengths).all() and (lengths > 0).all())
+    if not has_length or abs(np.linalg.det(directions)) < 0.1 * lengths.prod():
         raise GeometryError("The image's axes lie in one plane or have no length", _GEOMETRY_REMEDY)
 
 
-def _data_file(path: Path, name: str, header: _Header) -> Path:
+def _data_file(path: Path, name: str) -> Path:
     """The file that holds the voxels; the header's own if they are attached."""
     if name in ("", "LOCAL", "Local", "local"):
         return path
@@ -164,8 +178,13 @@ def _data_file(path: Path, name: str, header: _Header) -> Path:
         raise InputError(
             "The header spreads the image over many files", "save it as one .nrrd, .mha or .nii.gz file"
         )
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or not parts[0] or ":" in parts[0]:
+        raise InputError(
+            "The file of voxels that the header names lies elsewhere", "keep header and data side by side"
+        )
     data = path.parent / name
-    if not data.is_file():
+    if "\0" in name or not data.is_file():
         raise InputError(
             "The file of voxels that the header names is missing", "keep header and data side by side"
         )
@@ -182,17 +201,18 @@ def _refuse_damaged_metaimage(data: Path, header: _Header, *, attached: bool) ->
     size = kinds.get(fields.get("elementtype", "").upper().removeprefix("MET_"))
     if size is None:
         raise InputError("The header's type of voxels is unknown", "save the CT as signed 16-bit integers")
-    needed = int(np.prod(header.numbers("dimsize")) * size)
+    needed = math.prod(header.sides("dimsize")) * size
     begin = header.size if attached else 0
     if fields.get("compresseddata", "false").lower() in ("true", "1"):
-        there = _inflated_size(data, begin)
+        refuse_more_than(data.stat().st_size, needed)
+        there = _inflated_size(data, begin, needed)
     else:
         there = data.stat().st_size - begin
     if there < needed:
         raise InputError("The file is truncated", DAMAGED_REMEDY)
 
 
-def _inflated_size(data: Path, begin: int) -> int:
+def _inflated_size(data: Path, begin: int, needed: int) -> int:
     """Size of zlib-compressed voxels, checksum verified: ITK hands out damaged ones without a word."""
     inflater = zlib.decompressobj(wbits=47)
     size = 0
@@ -201,28 +221,15 @@ def _inflated_size(data: Path, begin: int) -> int:
         try:
             while not inflater.eof and (chunk := inflater.unconsumed_tail or stream.read(_BLOCK_BYTES)):
                 size += len(inflater.decompress(chunk, _BLOCK_BYTES))
+                if size > needed + _PADDING_BYTES:
+                    raise InputError(
+                        "The compressed file goes on after the image's last voxel", DAMAGED_REMEDY
+                    )
         except zlib.error as error:
             raise InputError("The compressed file is damaged", DAMAGED_REMEDY) from error
     if not inflater.eof:
         raise InputError("The file is truncated", DAMAGED_REMEDY)
     return size
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep what ITK's MetaIO writes straight to the process's standard error from the user."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # no standard error at all, as in a windowed application
-        yield
-        return
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 class _ItkMemory:
@@ -242,7 +249,7 @@ def _read(path: Path, image_io: str, sha256: str) -> StoredImage:
     reader.SetImageIO(image_io)
     reader.SetFileName(str(path))
     try:
-        with _silent_stderr():
+        with silent_stderr():
             reader.ReadImageInformation()
             if reader.GetNumberOfComponents() != 1:
                 refuse_voxel_type(np.dtype("V2"))

@@ -6,6 +6,8 @@ What every array format (NIfTI, NRRD, MetaImage) is read into; a CT or a label m
 from __future__ import annotations
 
 import hashlib
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,13 +17,17 @@ import numpy as np
 from SarcopeniaAssessLib.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from SarcopeniaAssessLib.errors import Finding
 
 DAMAGED_REMEDY = "copy or download the file again"
+DEFLATED_AT_MOST = 1032
+"""How many bytes a byte of a deflated stream can become (zlib's own documentation)."""
+LARGEST_VOXEL_BYTES = 32 << 30
+"""Of an image that has to be inflated: four times a whole body in slices of 0.5 mm, 1024 × 1024 pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +114,22 @@ def refuse_dimensions(shape: tuple[int, ...]) -> None:
         raise InputError(f"The image is empty ({'×'.join(map(str, shape))})", "export the CT again")
 
 
+def refuse_more_than(packed_bytes: int, voxel_bytes: int) -> None:
+    """Refuse a compressed file that cannot hold the voxels of its header, before memory is taken for them.
+
+    Raises
+    ------
+    InputError
+        Not even the best packing could have put them into so few bytes, or they are more than any scan has.
+    """
+    if voxel_bytes > packed_bytes * DEFLATED_AT_MOST:
+        raise InputError("The file is truncated", DAMAGED_REMEDY)
+    if voxel_bytes > LARGEST_VOXEL_BYTES:
+        raise InputError(
+            f"The image would need {voxel_bytes / 1e9:.0f} GB of memory", "crop it to the abdomen"
+        )
+
+
 def refuse_voxel_type(dtype: np.dtype[Any]) -> None:
     """Refuse complex numbers, colours and anything that is not one number a voxel."""
     if dtype.kind not in "iuf":
@@ -115,3 +137,20 @@ def refuse_voxel_type(dtype: np.dtype[Any]) -> None:
         raise InputError(
             f"The image holds {what}, a CT one real number a voxel", "give the CT itself, in Hounsfield units"
         )
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Keep what ITK's readers write straight to the process's standard error from the user."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # no standard error at all, as in a windowed application
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

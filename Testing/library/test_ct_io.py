@@ -81,6 +81,10 @@ def bad(tmp_path, kind: str) -> Path:
         return path.parent
     elif kind == "null in name":
         return Path("a\0b")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
     elif kind == "unreadable":
         return Path("/proc/self/mem")
     return path
@@ -98,6 +102,8 @@ def bad(tmp_path, kind: str) -> Path:
         ("folder without DICOM", "no DICOM"),
         ("null in name", "cannot be read"),
         ("unreadable", "cannot be read"),
+        ("pipe", "neither a file nor a folder"),
+        ("device", "neither a file nor a folder"),
     ],
 )
 def test_what_is_no_image_is_refused_without_its_path(tmp_path, capfd, kind, says):

@@ -6,7 +6,16 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.uid import JPEG2000, JPEGLSLossless, JPEGLSNearLossless, RLELossless
+from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import (
+    JPEG2000,
+    ExplicitVRBigEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 from SarcopeniaAssessLib import dicom_pixels
 from SarcopeniaAssessLib.ct_io import open_ct
@@ -173,7 +182,9 @@ def test_a_padding_value_inside_tissue_does_not_pierce_it(tmp_path):
     np.testing.assert_array_equal(slab[4:-4][hu[4:-4] == 0], 0)
 
 
-@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000, JPEGLSNearLossless])
+@pytest.mark.parametrize(
+    "syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless, JPEG2000, JPEGLSNearLossless]
+)
 def test_compressed_pixels_are_decoded(tmp_path, syntax):
     large = NATIVE.repeat(3, 0).repeat(3, 1)  # OpenJPEG encodes no smaller picture
     files = write_dicom(tmp_path, large, RAS_FROM_IJK, PixelRepresentation=0)
@@ -196,16 +207,53 @@ def test_loss_that_the_header_admits_is_flagged(tmp_path):
     assert [f.code for f in series(tmp_path, LossyImageCompression="01").findings] == ["lossy_compression"]
 
 
-def test_a_missing_plug_in_is_named(tmp_path):
-    files = write_dicom(tmp_path, NATIVE, RAS_FROM_IJK)
-    for file in files:
+def test_a_missing_plug_in_is_named(tmp_path, monkeypatch):
+    for file in write_dicom(tmp_path, NATIVE, RAS_FROM_IJK):
         dataset = pydicom.dcmread(file)
-        dataset.compress(RLELossless, generate_instance_uid=False)
-        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.70"
+        dataset.compress(JPEGLSLossless, generate_instance_uid=False)
         dataset.save_as(file)
     volume = open_ct(tmp_path)
-    with pytest.raises(InputError, match=r"lossless JPEG.*python-gdcm"):
+    monkeypatch.setattr(get_decoder(JPEGLSLossless), "_available", {})
+    with pytest.raises(InputError, match=r"JPEG-LS.*pip install pyjpegls"):
         volume.slab(0, 1)
+
+
+@pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "1.2.840.10008.1.2.4.102", "1.2.3"])
+def test_an_unknown_transfer_syntax_is_said(tmp_path, syntax):
+    """A vendor's own, a video's, and none at all."""
+    for file in write_dicom(tmp_path, NATIVE, RAS_FROM_IJK):
+        dataset = pydicom.dcmread(file)
+        dataset.file_meta.TransferSyntaxUID = syntax
+        if syntax.startswith("1.2.840.10008"):
+            dataset.PixelData = encapsulate([dataset.PixelData])
+            dataset["PixelData"].is_undefined_length = True
+        dataset.save_as(file, implicit_vr=False, little_endian=True)
+    with pytest.raises(InputError, match="unknown way"):
+        open_ct(tmp_path).slab(0, 1)
+
+
+@pytest.mark.parametrize("declared", ["SS", "US"])
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_big_endian_series_are_read(tmp_path, bits, declared):
+    """With a padding value over signed pixels, given as either type."""
+    hu = np.where(NATIVE < -900, -2000, NATIVE) if bits > 8 else NATIVE // 8 * 8
+    rescale = {"RescaleIntercept": 0} if bits > 8 else {"RescaleSlope": 8, "RescaleIntercept": 0}
+    for k in range(9):
+        image = dicom_image(
+            hu[:, :, k], RAS_FROM_IJK, k, BitsAllocated=bits, BitsStored=bits, HighBit=bits - 1, **rescale
+        )  # fmt: skip
+        if bits == 16:
+            image.add_new("PixelPaddingValue", declared, -2000 if declared == "SS" else 63536)
+        stored = np.frombuffer(image.PixelData, f"<i{bits // 8}")
+        image.PixelData = stored.astype(f">i{bits // 8}").tobytes()
+        image["PixelData"].VR = "OB" if bits == 8 else "OW"
+        image.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+        image.save_as(tmp_path / str(k), implicit_vr=False, little_endian=False, enforce_file_format=True)
+    volume = open_ct(tmp_path)
+    expected = np.flip(np.maximum(hu, -1024), (0, 1))
+    np.testing.assert_array_equal(volume.slab(2, 5), expected[:, :, 2:5])
+    if bits == 16:
+        np.testing.assert_array_equal(volume.padding(2, 5), np.flip(hu == -2000, (0, 1))[:, :, 2:5])
 
 
 def test_hounsfield_units_are_judged_where_decoded(tmp_path):
