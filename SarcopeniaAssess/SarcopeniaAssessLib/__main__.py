@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from SarcopeniaAssessLib import __version__
-from SarcopeniaAssessLib.console import PROGRAM, complain, use_utf8
+from SarcopeniaAssessLib.console import PROGRAM, complain, printable, use_utf8
 from SarcopeniaAssessLib.errors import SarcopeniaError
 from SarcopeniaAssessLib.lazy_verbs import LazyGroup
 
@@ -160,7 +160,7 @@ def verify(path: str) -> int:
         for finding in each.findings:
             complain(f"{each.name}: {finding.message}")
         if each.said:
-            click.echo(each.said)
+            click.echo(printable(each.said))
     return int(not all(each.is_whole for each in found))
 
 

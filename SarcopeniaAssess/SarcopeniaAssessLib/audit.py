@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from SarcopeniaAssessLib import strict_json
 from SarcopeniaAssessLib.errors import Finding, InputError, OutputError, RecordError, Severity
 from SarcopeniaAssessLib.output_lock import lock_file
 from SarcopeniaAssessLib.record_rules import in_schema_order, validate_record
@@ -62,10 +63,21 @@ def append(path: Path, event: str, record: Mapping[str, Any]) -> int:
     OutputError
         The log cannot be written, is in use for long, or is damaged at its end; nothing is written.
     """
-    validate_record(record)
+    return append_all(path, [(event, record)])
+
+
+def append_all(path: Path, decisions: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
+    """Add decisions (event, record) to a log in their order: every one of them, or none.
+
+    Returns
+    -------
+    The number of the last line; errors as `append`.
+    """
+    for _, record in decisions:
+        validate_record(record)
     try:
         with lock_file(path.with_name(f".{path.name}.lock"), _WAIT_S), path.open("a+b") as log:
-            return _append_line(log, path, event, record)
+            return _append_lines(log, path, decisions)
     except OSError as error:
         raise OutputError(
             f"The audit log cannot be written ({error.strerror or 'error'})",
@@ -73,8 +85,13 @@ def append(path: Path, event: str, record: Mapping[str, Any]) -> int:
         ) from error
 
 
-def verify_audit(path: Path) -> list[Finding]:
+def verify_audit(path: Path, *, records: bool = True) -> list[Finding]:
     """Everything that is wrong with a log; nothing if its chain is whole.
+
+    Parameters
+    ----------
+    records:
+        Whether each line's record is held against its schema too, which takes milliseconds a line.
 
     Raises
     ------
@@ -93,7 +110,7 @@ def verify_audit(path: Path) -> list[Finding]:
         lines.append(rest)
     if lines and all(_entry(line) is None for line in lines):
         raise InputError("The file is no audit log", f"give the {LOG_FILE} of this program")
-    found = list(_line_findings(lines, ended=ended))
+    found = list(_line_findings(lines, ended=ended, records=records))
     found += _chain_findings(lines)
     if all(finding.code == _INVALID for finding in found):
         found += _seal_findings(lines, path)
@@ -117,27 +134,34 @@ def read_audit(path: Path) -> list[dict[str, Any]]:
     return [entry for line in lines if (entry := _entry(line)) is not None]
 
 
-def _append_line(log: IO[bytes], path: Path, event: str, record: Mapping[str, Any]) -> int:
+def _append_lines(log: IO[bytes], path: Path, decisions: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
     number, previous = _end_of(log, _read_seal(path))
-    entry = {
-        "line": number + 1,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "event": event,
-        "record": in_schema_order(record),
-        "previous": previous,
-    }
-    line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode()
     size = log.seek(0, os.SEEK_END)
     try:
-        log.write(line + b"\n")
-        log.flush()
+        for event, record in decisions:
+            number += 1
+            line = _line(number, event, record, previous)
+            log.write(line + b"\n")
+            log.flush()  # line by line: a kill leaves whole ones
+            previous = _sha256(line)
         os.fsync(log.fileno())
     except OSError:
         with suppress(OSError):  # half a line would shut the log for good
             log.truncate(size)
         raise
-    _write_seal(path, _Seal(number + 1, _sha256(line)))
-    return number + 1
+    _write_seal(path, _Seal(number, previous))
+    return number
+
+
+def _line(number: int, event: str, record: Mapping[str, Any], previous: str) -> bytes:
+    entry = {
+        "line": number,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "event": event,
+        "record": in_schema_order(record),
+        "previous": previous,
+    }
+    return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _end_of(log: IO[bytes], seal: _Seal | None) -> tuple[int, str]:
@@ -162,8 +186,8 @@ def _end_of(log: IO[bytes], seal: _Seal | None) -> tuple[int, str]:
 def _entry(line: bytes) -> dict[str, Any] | None:
     """A line's object; `None` if it is none of an audit log."""
     try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
+        entry = strict_json.parse(line)
+    except ValueError:
         return None
     if not isinstance(entry, dict) or not all(name in entry for name in _FIELDS):
         return None
@@ -172,7 +196,7 @@ def _entry(line: bytes) -> dict[str, Any] | None:
     return entry
 
 
-def _line_findings(lines: list[bytes], *, ended: bool) -> Iterator[Finding]:
+def _line_findings(lines: list[bytes], *, ended: bool, records: bool) -> Iterator[Finding]:
     for n, line in enumerate(lines, start=1):
         entry = _entry(line)
         if entry is None:
@@ -184,6 +208,8 @@ def _line_findings(lines: list[bytes], *, ended: bool) -> Iterator[Finding]:
             continue
         if n == len(lines) and not ended:
             yield _error("audit_line_cut", f"Line {n} has lost its end.")
+        if not records:
+            continue
         try:
             validate_record(entry["record"])
         except (RecordError, AttributeError, TypeError, KeyError) as error:
@@ -234,7 +260,7 @@ def _seal_findings(lines: list[bytes], path: Path) -> Iterator[Finding]:
 
 def _read_seal(path: Path) -> _Seal | None:
     try:
-        content = json.loads(path.with_name(path.name + SEAL_SUFFIX).read_text(encoding="utf-8"))
+        content = strict_json.read(path.with_name(path.name + SEAL_SUFFIX))
         return _Seal(int(content["lines"]), str(content["sha256"]))
     except FileNotFoundError:
         return None

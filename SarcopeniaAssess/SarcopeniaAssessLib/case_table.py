@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from SarcopeniaAssessLib import strict_json
 
 TABLE, RECORD = "assessments.csv", "assessment.json"
 Part = Callable[[str], Path]
@@ -111,8 +112,8 @@ def _rows_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
     for path in folder.glob(f"[!.]*/{RECORD}"):
         try:
-            yield path.parent.name, csv_row(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError):
+            yield path.parent.name, csv_row(strict_json.read(path))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # not ours, or damaged: neither row nor reason to stop
 
 

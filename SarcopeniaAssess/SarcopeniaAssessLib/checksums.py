@@ -5,6 +5,7 @@ It tells damage and editing by hand, not somebody who makes it anew.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from typing import TYPE_CHECKING
@@ -63,6 +64,8 @@ def check_checksums(folder: Path) -> list[Finding]:
 
 
 def _sha256(path: Path) -> str:
+    if not path.is_file():  # a pipe would be waited for, a device never ends
+        raise OSError(errno.EINVAL, "it is no file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import unicodedata
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 PROGRAM = "sarcopenia"
 _PLAIN_EVERY_S = 5.0
 _ALIKE = 5
+_STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of signs that are not seen but do something."""
 
 
 def use_utf8() -> None:
@@ -25,7 +28,20 @@ def use_utf8() -> None:
 
 def complain(text: str) -> None:
     """One line on standard error: `sarcopenia: …`."""
-    print(f"{PROGRAM}: {' '.join(text.split())}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"{PROGRAM}: {printable(' '.join(text.split()))}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def printable(text: str) -> str:
+    r"""A text whose signs that steer a terminal or turn its direction are written out, ESC as `\u001b`.
+
+    Names of files and texts of headers may hold them. A line of JSON stays what it was.
+    """
+    return "".join(_written_out(sign) if unicodedata.category(sign) in _STEERING else sign for sign in text)
+
+
+def _written_out(sign: str) -> str:
+    units = sign.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[n : n + 2].hex()}" for n in range(0, len(units), 2))
 
 
 class Console:
@@ -96,7 +112,7 @@ class Console:
         from SarcopeniaAssessLib.record import record_json
         from SarcopeniaAssessLib.wording import case_line
 
-        return record_json(record, indent=None) if self._as_json else case_line(record)
+        return printable(record_json(record, indent=None) if self._as_json else case_line(record))
 
 
 class Progress:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from SarcopeniaAssessLib import strict_json
 from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
 from SarcopeniaAssessLib.patient import Sex
 
@@ -24,6 +24,8 @@ _SEXES = {"male": Sex.MALE, "m": Sex.MALE, "female": Sex.FEMALE, "f": Sex.FEMALE
 _UNKNOWN = {"unknown", "?", "na", "n/a", "-"}
 _DELIMITERS = ",;\t"
 _TOLD = 5
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_LARGEST_BYTES = 64 << 20
 _SEE = "see docs/cohorts.md for the columns"
 
 
@@ -62,9 +64,12 @@ def read_rows(path: Path, key: str = "case") -> list[Row]:
         Unreadable, empty, or no such table.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path.name} cannot be read ({error.strerror})", "check its permissions") from None
+    if len(content) > _LARGEST_BYTES:
+        raise InputError(f"{path.name} is larger than any list of cases", "check which file it is")
     text = _decoded(content, path.name)
     rows = (
         _json_rows(text, path.name)
@@ -124,6 +129,14 @@ def duplicates(rows: Sequence[Row], name_of: Callable[[Row], str | None]) -> lis
     return complaints
 
 
+def as_cell(value: Any) -> Any:
+    """A value as a cell of a CSV that no spreadsheet takes for a formula: its text gets `'` in front then.
+
+    Source: OWASP, "CSV Injection". Numbers stay as they are.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
+
+
 def path_of(folder: Path, text: str) -> Path:
     """A file or folder that a row names, relative to the table's own folder unless absolute.
 
@@ -175,9 +188,10 @@ def _converted(row: Row, column: str, kind: Callable[[str], _Number], wanted: st
         return None
     try:
         value = kind(text)
-    except ValueError:
-        raise InputError(f"{column} {text!r} is none", f"give {wanted}, or leave it blank") from None
-    if not math.isfinite(value):
+        is_finite = math.isfinite(value)
+    except (ValueError, OverflowError):  # the latter of hundreds of digits
+        raise InputError(f"{column} {text[:20]!r} is none", f"give {wanted}, or leave it blank") from None
+    if not is_finite:
         raise InputError(f"{column} {text!r} is not finite", f"give {wanted}, or leave it blank")
     return value
 
@@ -248,7 +262,7 @@ def _with_point(text: str) -> str:
 
 def _json_rows(text: str, name: str) -> list[Row]:
     try:
-        content = json.loads(text)
+        content = strict_json.parse(text)
     except ValueError as error:
         raise InputError(f"{name} is no JSON ({error})", _SEE) from None
     cases = content.get("cases") if isinstance(content, dict) else content

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from SarcopeniaAssessLib import strict_json
 from SarcopeniaAssessLib.errors import ModelError, OutputError
 from SarcopeniaAssessLib.smit import SmitConfig, build_smit
 from SarcopeniaAssessLib.spine_unet import SPINE_KIND, SpineUnetConfig, build_spine_unet
@@ -189,7 +190,7 @@ def read_entry(path: Path) -> ModelEntry:
     if text is None:
         raise ModelError(f"{path.name} holds tensors but does not say of which model", NOT_SAFETENSORS)
     try:
-        values = json.loads(text)
+        values = strict_json.parse(text)
     except ValueError:
         raise ModelError(f"the entry in {path.name} is no JSON", NOT_SAFETENSORS) from None
     return ModelEntry.from_mapping(values, path.parent)

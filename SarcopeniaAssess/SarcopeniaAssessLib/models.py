@@ -6,7 +6,6 @@ and downloaded ones). Both name the sha256 that a file must have before any of i
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from SarcopeniaAssessLib import resource_path
+from SarcopeniaAssessLib import resource_path, strict_json
 from SarcopeniaAssessLib.errors import DeviceError, ModelError
 from SarcopeniaAssessLib.model_file import (
     ModelEntry,
@@ -298,7 +297,7 @@ def read_registry(path: Path) -> tuple[tuple[ModelEntry, ...], str | None]:
     if not path.is_file():
         return (), None
     try:
-        values = json.loads(path.read_text("utf-8"))
+        values = strict_json.read(path)
         models, default = values["models"], values.get("default")
         entries = tuple(ModelEntry.from_mapping(m, path.parent) for m in models)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

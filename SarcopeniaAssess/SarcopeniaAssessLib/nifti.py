@@ -19,6 +19,7 @@ from SarcopeniaAssessLib.stored_image import (
     DAMAGED_REMEDY,
     StoredImage,
     refuse_dimensions,
+    refuse_more_than,
     refuse_voxel_type,
     sha256_of,
 )
@@ -35,6 +36,10 @@ _CHUNK_BYTES = 1 << 18
 _BLOCK_BYTES = 1 << 22
 _AREA_TOLERANCE = 0.01
 _SCALING_AT_MOST = 1e6
+_LARGEST_OFFSET = 64 << 20
+"""Where voxels begin at the latest: extensions hold a header's text, at most a few megabytes."""
+_PADDING_BYTES = 1 << 20
+"""So much may follow the voxels; a file that goes on and on is no image, however small it is packed."""
 
 
 def is_nifti_header(first: bytes) -> bool:
@@ -110,7 +115,7 @@ class _Header:
             raise InputError(
                 "The header scales its voxels beyond all Hounsfield units", "convert the CT again"
             )
-        self.offset = int(header["vox_offset"])
+        self.offset = _offset(header, 544 if magic == b"n+2" else 352)
         with np.errstate(invalid="ignore"):  # a NaN is told where the geometry is judged
             self.ras_from_ijk, self.findings = _affine(header)
 
@@ -118,6 +123,14 @@ class _Header:
     def voxel_bytes(self) -> int:
         """Size of the voxels in the file."""
         return math.prod(self.shape) * int(self.dtype.itemsize)
+
+
+def _offset(header: Any, least: int) -> int:
+    """Where the voxels begin, held against where the header ends."""
+    offset = float(header["vox_offset"])
+    if not least <= offset <= _LARGEST_OFFSET or not offset.is_integer():  # a NaN is not either
+        raise InputError("The header says that the voxels begin where they cannot", "convert the CT again")
+    return int(offset)
 
 
 def _sizes(first: bytes) -> tuple[int, int]:
@@ -169,6 +182,7 @@ def _inflate_voxels(path: Path) -> tuple[NDArray[Any], str, _Header]:
         if len(head) >= _HEADER_BYTES:
             break
     header = _Header(head[:_HEADER_BYTES])
+    refuse_more_than(path.stat().st_size, header.voxel_bytes)
     try:
         voxels = np.empty(header.voxel_bytes // header.dtype.itemsize, dtype=header.dtype)
     except MemoryError as error:
@@ -182,6 +196,8 @@ def _inflate_voxels(path: Path) -> tuple[NDArray[Any], str, _Header]:
         part = np.frombuffer(block, np.uint8)[skip : skip + room]
         buffer[max(begin, 0) : max(begin, 0) + len(part)] = part
         begin += len(block)
+        if begin > header.voxel_bytes + _PADDING_BYTES:
+            raise InputError("The compressed file goes on after the image's last voxel", DAMAGED_REMEDY)
     if begin < header.voxel_bytes:
         raise InputError("The file is truncated", DAMAGED_REMEDY)
     return voxels, digest.hexdigest(), header

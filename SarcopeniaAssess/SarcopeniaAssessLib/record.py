@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from SarcopeniaAssessLib import __version__
+from SarcopeniaAssessLib import __version__, strict_json
 from SarcopeniaAssessLib.errors import Finding, RecordError
 from SarcopeniaAssessLib.record_rules import in_schema_order, validate_record
 
@@ -230,10 +230,10 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     remedy = "give an assessment.json of this program"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        content = strict_json.read(path)
     except OSError as error:
         raise RecordError(f"The record cannot be read ({error.strerror or 'error'})", remedy) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RecordError("The record is not JSON, or it is cut off", remedy) from error
     if not isinstance(content, dict):
         raise RecordError("The record is not a JSON object", remedy)
@@ -369,7 +369,3 @@ def _timing(timing_s: Mapping[str, float | None]) -> dict[str, float | None]:
 
 def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib import page, wording
 from SarcopeniaAssessLib.criteria import STATUS_SENTENCES, load_criteria
+from SarcopeniaAssessLib.manifest_rows import as_cell
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -102,9 +103,9 @@ def flat_row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _csv_value(value: Any) -> Any:
-    return (
-        {True: "true", False: "false"}[value] if isinstance(value, bool) else "" if value is None else value
-    )
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else as_cell(value)
 
 
 def _draw_page(canvas: Canvas, record: Mapping[str, Any], picture: Image) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from SarcopeniaAssessLib import strict_json
 from SarcopeniaAssessLib.assessment import Drawing, Question
 from SarcopeniaAssessLib.errors import Finding, GeometryError, RecordError, SarcopeniaError, Severity
 from SarcopeniaAssessLib.geometry import CanonicalAxes
@@ -174,7 +175,7 @@ def from_text(text: str, volume: CtVolume) -> ReviewedResult:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        state = json.loads(text)
+        state = strict_json.parse(text)
     except (ValueError, TypeError) as error:
         raise _damaged() from error
     if not isinstance(state, dict) or state.get("state") != STATE:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from SarcopeniaAssessLib.case_table import write_synced
 from SarcopeniaAssessLib.criteria import StatusValue
+from SarcopeniaAssessLib.manifest_rows import as_cell
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.batch import Outcome
@@ -85,7 +86,7 @@ class RunSummary:
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(_COLUMNS)
-        table.writerows(sorted(kept.items()))
+        table.writerows((case, as_cell(problem)) for case, problem in sorted(kept.items()))
         try:
             write_synced(part, text.getvalue().encode())
             part.replace(path)

@@ -65,6 +65,8 @@ def verify_path(path: Path) -> list[Verified]:
     InputError
         It cannot be read, or is none of these.
     """
+    if path.exists() and not path.is_dir() and not path.is_file():  # a pipe would be waited for
+        raise InputError("It is no folder and no file", "give a result folder or an audit log")
     if path.is_dir():
         found = verify_folder(path)
         return [each if each.said else replace(each, said=_summed_up(each)) for each in found]
@@ -84,6 +86,8 @@ def verify_folder(folder: Path) -> list[Verified]:
             return [verify_case(folder)]
         cases = sorted(path.parent for path in folder.glob(f"[!.]*/{RECORD}"))
         has_log = (folder / LOG_FILE).is_file()
+        if odd := [name for name in _no_files(folder) if name in (TABLE, LOG_FILE)]:
+            raise InputError(f"{', '.join(odd)} is no file", "see who has put it there, and remove it")
     except OSError as error:
         raise InputError(
             f"The folder cannot be read ({error.strerror or 'error'})", "check the path"
@@ -103,6 +107,8 @@ def verify_folder(folder: Path) -> list[Verified]:
 
 def verify_case(folder: Path) -> Verified:
     """Verify one case's folder: everything that is wrong with it."""
+    if odd := _no_files(folder):
+        return Verified(folder.name, (_error("no_file", f"{', '.join(odd)} is no file: nothing was read."),))
     found = check_checksums(folder)
     try:
         record = read_record(folder / RECORD)
@@ -120,6 +126,15 @@ def verify_case(folder: Path) -> Verified:
         found += check_mask(record, mask)
     found += check_dicom(folder, record, mask)
     return Verified(folder.name, tuple(found))
+
+
+def _no_files(folder: Path) -> list[str]:
+    """Pipes, devices and the like, which would be waited for or never end."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []  # each file tells then
+    return [each.name for each in entries if each.exists() and not each.is_file() and not each.is_dir()]
 
 
 def _status_findings(record: Mapping[str, Any]) -> Iterator[Finding]:

@@ -38,7 +38,8 @@ def main() -> int:
         print(text, flush=True)
     for line in report.lines():
         print(line)
-    print(f"{given.commands} of such files through the command; {time.monotonic() - started:.0f} s; {len(told)} findings")
+    spent = f"{time.monotonic() - started:.0f} s"
+    print(f"{given.commands} of such files through the command; {spent}; {len(told)} findings")
     return int(bool(told))
 
 

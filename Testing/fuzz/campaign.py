@@ -144,8 +144,18 @@ class _Child:
     def _lost(self, number: int, how: str) -> dict[str, Any]:
         seeds = json.loads((self._root / "seeds.json").read_text())
         seed = seeds[number % len(seeds)]
-        trace = f"exit {self._process.poll()}: " + (self._root / "child-stderr.txt").read_text(errors="replace")[-800:]
-        return {"number": number, "kind": seed["kind"], "seed": seed["name"], "how": "?", "outcome": how, "trace": trace}
+        trace = (
+            f"exit {self._process.poll()}: "
+            + (self._root / "child-stderr.txt").read_text(errors="replace")[-800:]
+        )
+        return {
+            "number": number,
+            "kind": seed["kind"],
+            "seed": seed["name"],
+            "how": "?",
+            "outcome": how,
+            "trace": trace,
+        }
 
     def _listen(self) -> None:
         assert self._process.stdout is not None

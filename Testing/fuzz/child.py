@@ -83,7 +83,10 @@ def main(root: Path, master: str) -> None:
     """Answer numbers until there are none."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    seeds = [Seed(**{**one, "folder": Path(one["folder"])}) for one in json.loads((root / "seeds.json").read_text())]
+    seeds = [
+        Seed(**{**one, "folder": Path(one["folder"])})
+        for one in json.loads((root / "seeds.json").read_text())
+    ]
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is no answer
     warm_up()

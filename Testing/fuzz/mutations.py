@@ -1,4 +1,4 @@
-"""How a file is damaged: bytes, fields of a header, lines of a text, values of a JSON tree, elements of DICOM.
+"""How a file is damaged: bytes, fields of a header, lines of a text, values of JSON, elements of DICOM.
 
 Everything is drawn from one `random.Random`, so that a number tells the whole file again.
 """
@@ -20,12 +20,12 @@ NUMBERS = (
     "0", "-1", "1e400", "nan", "inf", "-inf", "1e-320", "60000", "4294967296", "9" * 400, "0x10", "1,5", "",
 )  # fmt: skip
 TEXTS = (
-    "", " ", "=1+1", "../../../../etc/passwd", "/etc/passwd", "/dev/zero", "LIST", "%05d.raw 1 9 1", "\x1b[2J",
-    "\u202egnp", "a" * 5000, "<script>alert(1)</script>", "\ud800", "\0", "nan", "~nobody/x", "١٢",
+    "", " ", "=1+1", "../../../../etc/passwd", "/etc/passwd", "/dev/zero", "LIST", "%05d.raw 1 9 1",
+    "\x1b[2J", "\u202egnp", "a" * 5000, "<script>alert(1)</script>", "\ud800", "\0", "nan", "~nobody/x", "١٢",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, 1e308, -1e308, 1e-320, float("nan"), float("inf"), [], {},
-    [[]], [None], {"a": 1}, *TEXTS,
+    None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, 1e308, -1e308, 1e-320, float("nan"), float("inf"),
+    [], {}, [[]], [None], {"a": 1}, *TEXTS,
 )  # fmt: skip
 Mutation = Callable[[bytes, Random], bytes]
 
@@ -38,7 +38,17 @@ def damaged(content: bytes, name: str, random: Random) -> tuple[bytes, str]:
         way = random.choice(ways)
         try:
             content = way(content, random)
-        except (ValueError, IndexError, struct.error, zlib.error, EOFError, OSError, LookupError):
+        except (
+            ValueError,
+            IndexError,
+            struct.error,
+            zlib.error,
+            EOFError,
+            OSError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ):
             content = flipped(content, random)  # what an earlier step has left does not suit this one
         told.append(way.__name__)
     return content, "+".join(told)
@@ -118,13 +128,38 @@ _BYTES: tuple[Mutation, ...] = (
 
 def nifti_field(content: bytes, random: Random) -> bytes:
     """A field of the header: dimensions, type, offset, scaling, spacing, codes, affine."""
-    offsets = {40: "h", 42: "h", 44: "h", 46: "h", 48: "h", 70: "h", 72: "h", 76: "f", 80: "f", 84: "f", 88: "f"}
-    offsets |= {108: "f", 112: "f", 116: "f", 252: "h", 254: "h", 256: "f", 280: "f", 284: "f", 300: "f", 344: "i"}
+    offsets = {
+        40: "h",
+        42: "h",
+        44: "h",
+        46: "h",
+        48: "h",
+        70: "h",
+        72: "h",
+        76: "f",
+        80: "f",
+        84: "f",
+        88: "f",
+    }
+    offsets |= {
+        108: "f",
+        112: "f",
+        116: "f",
+        252: "h",
+        254: "h",
+        256: "f",
+        280: "f",
+        284: "f",
+        300: "f",
+        344: "i",
+    }
     at, kind = random.choice(list(offsets.items()))
     value = (
         random.choice((0.0, -1.0, 1e38, float("nan"), float("inf"), 1e-38, 300.0, 0.5))
         if kind == "f"
-        else random.choice((0, -1, 1, 2, 3, 4, 7, 8, 16, 64, 128, 256, 512, 768, 1024, 1536, 2304, 30000, 32767))
+        else random.choice(
+            (0, -1, 1, 2, 3, 4, 7, 8, 16, 64, 128, 256, 512, 768, 1024, 1536, 2304, 30000, 32767)
+        )
     )
     return content[:at] + struct.pack(f"<{kind}", value) + content[at + struct.calcsize(kind) :]
 
@@ -173,7 +208,9 @@ def _other_words(value: bytes, random: Random) -> bytes:
 
 def json_value(content: bytes, random: Random) -> bytes:
     """A value of the tree replaced, removed, doubled, put elsewhere, or buried a hundred thousand deep."""
-    first, *others = content.decode("utf-8").splitlines() if b'"previous"' in content else [content.decode("utf-8")]
+    first, *others = (
+        content.decode("utf-8").splitlines() if b'"previous"' in content else [content.decode("utf-8")]
+    )
     lines = [first, *others]
     at = random.randrange(len(lines))
     tree = json.loads(lines[at])
@@ -230,8 +267,7 @@ def dicom_element(content: bytes, random: Random) -> bytes:
         if element.VR == "SQ":
             pool += list(element.value)
     place = random.choice(pool)
-    tags = [tag for tag in place.keys()]
-    tag = random.choice(tags)
+    tag = random.choice(sorted(place.keys()))
     way = random.randrange(5)
     if way == 0:
         del place[tag]
@@ -249,8 +285,10 @@ def dicom_element(content: bytes, random: Random) -> bytes:
         elif element.VR in ("DS", "IS", "FD", "FL"):
             count = getattr(element, "VM", 1)
             number = random.choice((0, -1, 1e300, -3024, 65536, 1e-30, 2**31))
-            element.value = [number] * random.choice((count, 1, count + 1)) if element.VR != "IS" else int(
-                min(number, 2**31 - 1)
+            element.value = (
+                [number] * random.choice((count, 1, count + 1))
+                if element.VR != "IS"
+                else int(min(number, 2**31 - 1))
             )
         else:
             element.value = random.choice(("", "1.2", "X", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"))
@@ -265,7 +303,9 @@ def zip_member(content: bytes, random: Random) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(written, "w") as archive:
         for info in source.infolist():
             data = source.read(info)
-            archive.writestr(info.filename, damaged(data, "x.dcm", random)[0] if random.random() < 0.3 else data)
+            archive.writestr(
+                info.filename, damaged(data, "x.dcm", random)[0] if random.random() < 0.3 else data
+            )
         way = random.randrange(5)
         if way == 0:
             archive.writestr("bomb.dcm", bytes(random.choice((1 << 20, 80 << 20))), zipfile.ZIP_DEFLATED, 9)
@@ -278,7 +318,9 @@ def zip_member(content: bytes, random: Random) -> bytes:
         elif way == 3:
             archive.writestr("inner.zip", content)
         else:
-            archive.writestr("long/" + "x" * 300 + ".dcm", data, random.choice((zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)))
+            archive.writestr(
+                "long/" + "x" * 300 + ".dcm", data, random.choice((zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
+            )
     return written.getvalue()
 
 
@@ -299,22 +341,25 @@ def safetensors_header(content: bytes, random: Random) -> bytes:
     return len(head).to_bytes(8, "little") + head + rest
 
 
+_BY_NAME: dict[str, tuple[Mutation, ...]] = {
+    ".json": (json_value,) * 9,
+    ".jsonl": (json_value,) * 9,
+    ".seal": (json_value,) * 9,
+    ".csv": (table_cell,) * 9,
+    ".safetensors": (safetensors_header,) * 9,
+    ".zip": (zip_member,) * 3,
+    ".nii": (nifti_field,) * 9,
+    ".nrrd": (text_line,) * 12,
+    ".nhdr": (text_line,) * 12,
+    ".mha": (text_line,) * 12,
+    ".mhd": (text_line,) * 12,
+}
+
+
 def _ways_of(content: bytes, name: str) -> list[Mutation]:
-    """Ways that suit what the content is; named twice, so that they are drawn as often as bytes."""
-    if name.endswith((".json", ".jsonl", ".seal")):
-        return [json_value] * 9
-    if name.endswith(".csv"):
-        return [table_cell] * 9
-    if name.endswith(".safetensors"):
-        return [safetensors_header] * 9
-    if content.startswith(b"PK\x03\x04") and name.endswith(".zip"):
-        return [zip_member] * 3
+    """Ways that suit what the content is; named often, so that they are drawn as often as bytes."""
     if content.startswith(b"\x1f\x8b"):
         return [inside_gzip(way) for way in (*_BYTES, *[nifti_field] * 9)]
-    if content.startswith(b"NRRD") or name.endswith((".mha", ".mhd", ".nhdr")):
-        return [text_line] * 12
-    if name.endswith(".nii"):
-        return [nifti_field] * 9
     if content[128:132] == b"DICM":
         return [dicom_element] * 9
-    return []
+    return list(_BY_NAME.get("." + name.rpartition(".")[2], ()))

@@ -207,7 +207,12 @@ def _add_models(add: Add) -> None:
         (folder / "m.safetensors").unlink()
         torch.save({"state_dict": dict(list(tensors.items())[:6]), "epoch": 3}, folder / "m.pt")
 
-    add("model", "safetensors", lambda folder: small_case.write_model(folder / "m.safetensors"), "m.safetensors")
+    add(
+        "model",
+        "safetensors",
+        lambda folder: small_case.write_model(folder / "m.safetensors"),
+        "m.safetensors",
+    )
     add("registry", "json", registry, "Models.json")
     add("checkpoint", "pt", checkpoint, "m.pt")
 

@@ -1,4 +1,4 @@
-"""Damaged files through the command itself: lines, exit status, and nothing half written in the output folder."""
+"""Damaged files through the command itself: its lines, its exit status, nothing half written in DIR."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ def findings(root: Path, seeds: list[Seed], count: int, master: str) -> list[str
                     inputs[-1].rename(path)  # what lies beside it is found by its name
                     inputs[-1] = path
         out = root / f"out-{start}"
-        told += list(_faults(_command(["assess", *map(str, inputs), "--l3", "slice:2", "--sex", "male"], model, out), out))
+        told += list(
+            _faults(
+                _command(["assess", *map(str, inputs), "--l3", "slice:2", "--sex", "male"], model, out), out
+            )
+        )
     return told
 
 
