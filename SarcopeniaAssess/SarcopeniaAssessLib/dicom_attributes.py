@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 DICOM_REMEDY = "install the `dicom` extra: pip install 'sarcopenia-assess[dicom]'"
 DAMAGED = "damaged DICOM file"
 
+CONVERTED = ("UnassignedPerFrameConvertedAttributesSequence", "UnassignedSharedConvertedAttributesSequence")
+"""Where a legacy converted enhanced image keeps what has no place in the groups (PS3.3 C.7.6.25)."""
+
 _TAGS = [
     "SpecificCharacterSet",
     "SOPClassUID",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from SarcopeniaAssessLib.dicom_attributes import numbers, value
+from SarcopeniaAssessLib.dicom_attributes import CONVERTED, numbers, value
 from SarcopeniaAssessLib.errors import Finding, PatientError, Severity
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts, Sex
 
@@ -67,9 +67,7 @@ def input_facts(header: Dataset, sha256: str) -> InputFacts:
     """Tube voltage, kernel, contrast, thickness and position of a classic or enhanced CT header."""
     kvp = _first_number(header, "KVP", "CTXRayDetailsSequence")
     thickness_mm = _first_number(header, "SliceThickness", "PixelMeasuresSequence")
-    kernel = value(header, "ConvolutionKernel") or value(
-        _functional_group(header, "CTReconstructionSequence"), "ConvolutionKernel"
-    )
+    kernel = _first(header, "ConvolutionKernel", "CTReconstructionSequence")
     position = str(value(header, "PatientPosition") or "").strip().upper()
     return InputFacts(
         format="dicom",
@@ -109,7 +107,7 @@ def _positive(header: Dataset, name: str) -> float | None:
 
 def _contrast(header: Dataset) -> bool | None:
     """True if an agent is named, False if the header says none was given, None if it says nothing."""
-    agent = value(header, "ContrastBolusAgent")
+    agent = _first(header, "ContrastBolusAgent")
     if agent is not None:
         return str(agent).strip().upper() not in _NO_CONTRAST
     return True if value(header, "ContrastBolusAgentSequence") else None
@@ -125,8 +123,16 @@ def _functional_group(header: Dataset, sequence: str) -> Dataset | None:
 
 
 def _first_number(header: Dataset, name: str, sequence: str) -> float | None:
-    found = numbers(header, name, 1) or numbers(_functional_group(header, sequence), name, 1)
-    return found[0] if found else None
+    for item in (header, *(_functional_group(header, each) for each in (sequence, *CONVERTED))):
+        if found := numbers(item, name, 1):
+            return found[0]
+    return None
+
+
+def _first(header: Dataset, name: str, *sequences: str) -> Any:
+    """An attribute of the header, else of the first of the groups that has it; `None` if none has."""
+    items = (header, *(_functional_group(header, each) for each in (*sequences, *CONVERTED)))
+    return next((found for item in items if (found := value(item, name)) is not None), None)
 
 
 def _code(text: Any) -> str:

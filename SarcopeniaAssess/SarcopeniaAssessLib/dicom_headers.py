@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SarcopeniaAssessLib.dicom_attributes import DAMAGED, LeftOut, numbers, read_header, value, whole
+from SarcopeniaAssessLib.dicom_attributes import (
+    CONVERTED,
+    DAMAGED,
+    LeftOut,
+    numbers,
+    read_header,
+    value,
+    whole,
+)
 from SarcopeniaAssessLib.volume import MAX_TILT_DEG
 
 if TYPE_CHECKING:
@@ -44,6 +52,10 @@ _MODALITIES = {
     "CR": "radiograph",
     "DX": "radiograph",
 }
+_GREY = ("MONOCHROME2", "MONOCHROME1")
+"""The only two that a CT may have; which of them it is concerns the display alone."""
+_LONGEST_SIDE = 8192
+"""Of a picture; scanners make 256 to 2048, and memory is taken for what a header says."""
 _LOCALIZER_TYPES = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW"}
 _PROJECTION_TYPES = {"MIP", "MINIP", "MAXIP", "VRT", "RENDERED", "PROJECTION IMAGE", "3D"}
 _MAP_TYPES = {
@@ -139,8 +151,25 @@ def _refuse_other_objects(header: Dataset) -> None:
         raise LeftOut(DAMAGED)
     if sop_class and sop_class not in _CT_CLASSES:
         raise LeftOut("object that is no CT image")
-    if (whole(header, "Rows") or 0) < 1 or (whole(header, "Columns") or 0) < 1:
+    if str(value(header, "PhotometricInterpretation") or "MONOCHROME2") not in _GREY:
+        raise LeftOut("secondary capture")
+    sides = (whole(header, "Rows") or 0, whole(header, "Columns") or 0)
+    if min(sides) < 1 or max(sides) > _LONGEST_SIDE:
         raise LeftOut(DAMAGED)
+
+
+_PASSES = (
+    "AcquisitionNumber",
+    "TemporalPositionIdentifier",
+    "NominalPercentageOfCardiacPhase",
+    "TriggerTime",
+    "KVP",
+    "ConvolutionKernel",
+    "AcquisitionDateTime",
+    "AcquisitionTime",
+    "SeriesTime",
+    "ContentTime",
+)
 
 
 class _ClassicGroups:
@@ -157,19 +186,7 @@ class _ClassicGroups:
         return value(self._header, "ImageType")
 
     def passes(self) -> dict[str, str]:
-        names = [
-            "AcquisitionNumber",
-            "TemporalPositionIdentifier",
-            "NominalPercentageOfCardiacPhase",
-            "TriggerTime",
-            "KVP",
-            "ConvolutionKernel",
-            "AcquisitionDateTime",
-            "AcquisitionTime",
-            "SeriesTime",
-            "ContentTime",
-        ]
-        return {name: str(v) for name in names if (v := value(self._header, name)) is not None}
+        return {name: str(v) for name in _PASSES if (v := value(self._header, name)) is not None}
 
 
 class _FunctionalGroups:
@@ -199,7 +216,12 @@ class _FunctionalGroups:
             "ConvolutionKernel": "CTReconstructionSequence",
             "FrameAcquisitionDateTime": "FrameContentSequence",
         }
-        return {name: str(v) for name, seq in where.items() if (v := value(self[seq], name)) is not None}
+        told = {name: value(self[sequence], name) for name, sequence in where.items()}
+        for sequence in CONVERTED:
+            for name in _PASSES:
+                if told.get(name) is None:
+                    told[name] = value(self[sequence], name)
+        return {name: str(found) for name, found in told.items() if found is not None}
 
 
 def _frame(file: DicomFile, index: int, header: Dataset, groups: _ClassicGroups | _FunctionalGroups) -> Frame:

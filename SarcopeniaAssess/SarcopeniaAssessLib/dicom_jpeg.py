@@ -77,12 +77,13 @@ def _picture(src: bytes, runner: DecodeRunner) -> Any:
     """A CT image of one frame and nothing else."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
+    from pydicom.uid import UID
 
     picture = Dataset()
     picture.file_meta = FileMetaDataset()
     picture.file_meta.TransferSyntaxUID = runner.transfer_syntax
-    picture.file_meta.MediaStorageSOPClassUID = picture.SOPClassUID = _CT_IMAGE
-    picture.file_meta.MediaStorageSOPInstanceUID = picture.SOPInstanceUID = _ANY_UID
+    picture.file_meta.MediaStorageSOPClassUID = picture.SOPClassUID = UID(_CT_IMAGE)
+    picture.file_meta.MediaStorageSOPInstanceUID = picture.SOPInstanceUID = UID(_ANY_UID)
     picture.Modality = "CT"
     picture.Rows, picture.Columns = runner.rows, runner.columns
     picture.SamplesPerPixel = runner.samples_per_pixel

@@ -33,7 +33,7 @@ def by_dcmtk(folder: Path, option: str, **attributes) -> list[Path]:
 
 def by_itk(folder: Path, **attributes) -> list[Path]:
     """The series with lossless JPEG of ITK's own writer, which is there wherever SimpleITK is."""
-    import SimpleITK as sitk
+    import SimpleITK as sitk  # noqa: N813 - its usual name
 
     files = write_dicom(folder, NATIVE, RAS_FROM_IJK, **attributes)
     for file in files:
