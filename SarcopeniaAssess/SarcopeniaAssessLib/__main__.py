@@ -21,6 +21,10 @@ from SarcopeniaAssessLib.lazy_verbs import LazyGroup
 
 _INTERRUPTED = 130
 LAZY_VERBS = {
+    "overview": (
+        "SarcopeniaAssessLib.overview.overview_command:overview",
+        "Make one page of an output folder; bring decisions back from the module.",
+    ),
     "models": (
         "SarcopeniaAssessLib.models_command:models",
         "List, inspect, check, import and download segmentation models.",
@@ -121,7 +125,7 @@ def cli() -> None:
 )
 @_with(_OUTPUT)
 def assess(inputs: tuple[str, ...], jobs: int, cluster: str | None, **options: Any) -> int:
-    """Assess CTs: NIfTI, NRRD or MetaImage files, DICOM files or folders.
+    """Assess CTs: NIfTI, NRRD or MetaImage files; DICOM files, folders, zip archives, DICOMDIRs.
 
     A .csv or .json file lists studies, a row each, with what is known of the patient (docs/many.md).
     """

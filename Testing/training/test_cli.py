@@ -30,6 +30,7 @@ LIBRARY_VERBS = [
     ["measure"],
     ["doctor"],
     ["inbox"],
+    ["overview"],
     ["models"],
     ["models", "list"],
     ["models", "import"],
