@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def write_case(folder: Path, assessment: Assessment, *, keep_identity: bool = False) -> dict[str, Any]:
-    """Write every file of a case; returns its record, which knows now how long that took.
+    """Write every file of a case; returns its record.
+
+    A record that nobody has reviewed knows then how long that took; a decision was made on a record as it
+    is, which is written as it is.
 
     Parameters
     ----------
@@ -54,9 +57,10 @@ def write_case(folder: Path, assessment: Assessment, *, keep_identity: bool = Fa
     (folder / REPORT).write_bytes(report_pdf(record, picture))
     with (folder / MASK).open("wb") as file:
         write_mask(file, assessment.mask, assessment.volume.ras_from_ijk)
-    spent = time.perf_counter() - started
-    timing = record["timing_s"]
-    record = {**record, "timing_s": {**timing, "write": spent, "total": (timing["total"] or 0.0) + spent}}
+    if record["review"]["state"] == "unreviewed":
+        spent = time.perf_counter() - started
+        timing = record["timing_s"]
+        record = {**record, "timing_s": {**timing, "write": spent, "total": (timing["total"] or 0.0) + spent}}
     (folder / RECORD).write_text(record_json(record) + "\n", encoding="utf-8")
     write_checksums(folder)
     return record

@@ -15,7 +15,7 @@ import numpy as np
 from SarcopeniaAssessLib.dicom_attributes import DICOM_REMEDY, quiet_pydicom
 from SarcopeniaAssessLib.dicom_source import source_slice
 from SarcopeniaAssessLib.dicom_uids import seal
-from SarcopeniaAssessLib.errors import Finding, InputError, OutputError, Severity
+from SarcopeniaAssessLib.errors import Finding, InputError, OutputError, SarcopeniaError, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,11 +97,16 @@ def write_dicom_results(
             assessment.record, assessment.mask, assessment.volume, keep_identity=keep_identity
         )
     except InputError as error:
-        message = f"No DICOM results were written: {error.problem[0].lower()}{error.problem[1:]}."
-        return (Finding(NOT_WRITTEN, Severity.WARNING, message),)
+        return (not_written(error),)
     (folder / SEGMENTATION).write_bytes(made.segmentation)
     (folder / REPORT_SR).write_bytes(made.report)
     return ()
+
+
+def not_written(why: SarcopeniaError) -> Finding:
+    """What the record of a CT from DICOM says where it has no DICOM results."""
+    message = f"No DICOM results were written: {why.problem[0].lower()}{why.problem[1:]}."
+    return Finding(NOT_WRITTEN, Severity.WARNING, message)
 
 
 def _require_highdicom() -> None:

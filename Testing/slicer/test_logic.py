@@ -141,13 +141,13 @@ def test_a_turned_volume_under_a_transform_has_the_same_area(logic, model, stora
 
 def test_a_height_between_two_slices_is_the_files(logic, model, tmp_path, monkeypatch):
     """Slices 3 and 4 lie at −403.15 and −397.5 mm; on Slicer's even grid, 4 would be nearer."""
-    read_files = open_cts.known_of
+    read_files = open_cts.found_ct
 
     def slowly(ct, source):
         time.sleep(0.3)
         return read_files(ct, source)
 
-    monkeypatch.setattr(open_cts, "known_of", slowly)
+    monkeypatch.setattr(open_cts, "found_ct", slowly)
     node = assessed(logic, model, load_dicom(uneven_folder(tmp_path)), l3="s:-400.4")
     assert logic.record(node)["l3"]["slice_from_feet"] == 3
 
@@ -171,13 +171,13 @@ class TestAsynchronously:
         )
 
     def test_what_the_files_tell_meanwhile_is_in_the_record(self, logic, model, tmp_path, monkeypatch):
-        read, read_files = threading.Event(), open_cts.known_of
+        read, read_files = threading.Event(), open_cts.found_ct
 
         def waits(ct, source):
             assert read.wait(60)
             return read_files(ct, source)
 
-        monkeypatch.setattr(open_cts, "known_of", waits)
+        monkeypatch.setattr(open_cts, "found_ct", waits)
         volume = load_dicom(uneven_folder(tmp_path))
         volume.SetAttribute("DICOM.PatientSex", "M")
         pending = logic.begin(volume, l3="slice:3")

@@ -18,13 +18,13 @@ from Testing.slicer.mrml_cases import add_transform, add_volume, load_volume, mo
 @pytest.fixture
 def held(monkeypatch):
     """Files are read only after `held.set()`."""
-    gate, read = threading.Event(), open_cts.known_of
+    gate, read = threading.Event(), open_cts.found_ct
 
     def waits(ct, source):
         assert gate.wait(60)
         return read(ct, source)
 
-    monkeypatch.setattr(open_cts, "known_of", waits)
+    monkeypatch.setattr(open_cts, "found_ct", waits)
     yield gate
     gate.set()
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_is_raised_where_it_is_waited_for(slicer_scene, monk
     def fails(ct, source):
         raise MemoryError
 
-    monkeypatch.setattr(open_cts, "known_of", fails)
+    monkeypatch.setattr(open_cts, "found_ct", fails)
     cts, node = OpenCts(), add_volume()
     assert cts.known(node).shape == small_case.SHAPE
     with pytest.raises(MemoryError):

@@ -13,6 +13,7 @@ from SarcopeniaAssessLib.patient import PatientFacts, Sex
 from SarcopeniaAssessLib.slicer_bridge.nodes import ct_of
 from SarcopeniaAssessLib.slicer_bridge.sources import known_of, source_of
 from Testing.library import ct_files, small_case
+from Testing.slicer.host.dicom_database import DicomDatabase
 from Testing.slicer.mrml_cases import (
     OBLIQUE,
     STORAGES,
@@ -194,30 +195,13 @@ def test_a_volume_made_here_has_no_files():
     assert made.patient == PatientFacts()
 
 
-class Database:
-    """What `slicer.dicomDatabase` answers, of files of a folder."""
-
-    def __init__(self, files):
-        from pydicom import dcmread
-
-        self._headers = {dcmread(file).SOPInstanceUID: (file, dcmread(file)) for file in files}
-
-    def instanceValue(self, uid, tag):
-        group, element = (int(part, 16) for part in tag.split(","))
-        found = self._headers[uid][1].get((group, element)) if uid in self._headers else None
-        return "" if found is None else str(found.value)
-
-    def fileForInstance(self, uid):
-        return str(self._headers[uid][0]) if uid in self._headers else ""
-
-
 def test_a_dicom_database_tells_files_and_facts(tmp_path, monkeypatch):
     files = dicom_folder(tmp_path)
     loaded = load_dicom(files)
     node = add_volume(name="like the DICOM plugin's, without storage")
     node.SetAndObserveImageData(loaded.GetImageData())
     node.CopyOrientation(loaded)
-    monkeypatch.setattr(slicer, "dicomDatabase", Database(files), raising=False)
+    monkeypatch.setattr(slicer, "dicomDatabase", DicomDatabase(files), raising=False)
     from pydicom import dcmread
 
     node.SetAttribute("DICOM.instanceUIDs", " ".join(dcmread(file).SOPInstanceUID for file in files))

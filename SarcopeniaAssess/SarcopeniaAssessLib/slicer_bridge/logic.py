@@ -21,7 +21,7 @@ from SarcopeniaAssessLib.models import SegmentationModel, load_model
 from SarcopeniaAssessLib.review import ReviewedResult
 from SarcopeniaAssessLib.segmentation import choose_device
 from SarcopeniaAssessLib.slicer_bridge import nodes, result_nodes
-from SarcopeniaAssessLib.slicer_bridge.review_logic import ReviewLogic
+from SarcopeniaAssessLib.slicer_bridge.export_logic import ExportLogic
 from SarcopeniaAssessLib.worker_client import draw_in_worker
 
 
@@ -47,7 +47,7 @@ class Pending:
     clicked: float
 
 
-class AssessLogic(ReviewLogic):
+class AssessLogic(ExportLogic):
     """What scripts and the panel call; one for a scene.
 
     Attributes

@@ -16,7 +16,7 @@ import slicer
 
 from SarcopeniaAssessLib.patient import InputFacts, PatientFacts
 from SarcopeniaAssessLib.slicer_bridge.nodes import ct_of, voxels_of, world_from_ijk
-from SarcopeniaAssessLib.slicer_bridge.sources import Source, known_of, source_of
+from SarcopeniaAssessLib.slicer_bridge.sources import FoundCt, Source, found_ct, source_of
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.volume import CtVolume
@@ -34,7 +34,7 @@ class _Open:
     key: str
     ct: CtVolume
     source: Source
-    known: CtVolume | None = None
+    found: FoundCt | None = None
     error: BaseException | None = None
     thread: threading.Thread = field(init=False)
 
@@ -44,7 +44,7 @@ class _Open:
 
     def _read(self) -> None:
         try:
-            self.known = known_of(self.ct, self.source)
+            self.found = found_ct(self.ct, self.source)
         except BaseException as error:
             self.error = error
 
@@ -67,18 +67,27 @@ class OpenCts:
     def known(self, volume_node: Any) -> CtVolume:
         """As `quick`, with the files' geometry and facts where they have been read already; never waits."""
         opened = self._of(volume_node)
-        if opened.known is None:
+        if opened.found is None:
             return opened.ct.with_patient(opened.source.facts)
-        return replace(opened.known, input=opened.ct.input)
+        return replace(opened.found.ct, input=opened.ct.input)
 
     def wait(self, volume_node: Any) -> CtVolume:
         """The CT with all that is known of it, for its record; waits until its files are read."""
-        opened = self._of(volume_node)
-        opened.thread.join()
-        if opened.error is not None:
-            raise opened.error
-        assert opened.known is not None
-        return opened.known
+        return self._found(volume_node).ct
+
+    def dicom(self, volume_node: Any) -> CtVolume:
+        """The CT opened from its DICOM files, for results that refer to them; waits as `wait` does.
+
+        Raises
+        ------
+        SarcopeniaError
+            It has none, or they are not what the node shows.
+        """
+        found = self._found(volume_node)
+        if found.dicom is None:
+            assert found.refusal is not None
+            raise found.refusal
+        return found.dicom
 
     def facts(self, volume_node: Any) -> PatientFacts:
         """What DICOM tells of a node's patient, as far as it is known by now."""
@@ -96,6 +105,14 @@ class OpenCts:
         """Drop everything; nothing of it is waited for."""
         self._open.clear()
         self._stop_lending()
+
+    def _found(self, volume_node: Any) -> FoundCt:
+        opened = self._of(volume_node)
+        opened.thread.join()
+        if opened.error is not None:
+            raise opened.error
+        assert opened.found is not None
+        return opened.found
 
     def _of(self, volume_node: Any) -> _Open:
         voxels_of(volume_node)

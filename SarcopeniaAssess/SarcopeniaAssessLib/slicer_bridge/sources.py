@@ -7,7 +7,7 @@ again and compared with it; only where both agree are the file's hash, header an
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,8 @@ import slicer
 
 from SarcopeniaAssessLib.ct_io import open_ct
 from SarcopeniaAssessLib.dicom_facts import patient_facts
-from SarcopeniaAssessLib.errors import SarcopeniaError
+from SarcopeniaAssessLib.dicom_source import is_dicom
+from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
 from SarcopeniaAssessLib.mask_grid import require_same_grid
 from SarcopeniaAssessLib.patient import PatientFacts
 from SarcopeniaAssessLib.slicer_bridge.nodes import world_from_local
@@ -34,6 +35,8 @@ _FACT_TAGS = {
     "PatientWeight": "0010,1030",
 }
 _COMPARED_SLICES = 5
+_LOAD_AGAIN = "load its series again, and assess it"
+_TAKE_OUT = "take it out of the transform, and assess it again"
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,37 @@ class Source:
         Of the patient, from DICOM.
     world_from_file:
         4×4: the node's parent transform.
+    instances:
+        DICOM files that the database has of the node's instances, where `files` are others: of a saved scene.
+    lost:
+        Why there are no `files`, of a node that came from DICOM: a problem and a remedy.
     """
 
     files: tuple[str, ...]
     series: str | None
     facts: PatientFacts
     world_from_file: NDArray[np.float64]
+    instances: tuple[str, ...] = ()
+    lost: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FoundCt:
+    """A node's CT with all that is known of it.
+
+    Attributes
+    ----------
+    ct:
+        For its record: as its files tell it, or with the hash of its voxels.
+    dicom:
+        The same opened from its DICOM files, for results that refer to them; `None`: see `refusal`.
+    refusal:
+        Why nothing can refer to DICOM files.
+    """
+
+    ct: CtVolume
+    dicom: CtVolume | None
+    refusal: SarcopeniaError | None
 
 
 def source_of(volume_node: Any) -> Source:
@@ -67,8 +95,11 @@ def source_of(volume_node: Any) -> Source:
     """
     uids = (volume_node.GetAttribute("DICOM.instanceUIDs") or "").split()
     database = getattr(slicer, "dicomDatabase", None)
-    files = _files_of(volume_node, uids, database)
+    files, lost = _files_of(volume_node, uids, database)
+    instances = () if database is None else _there(database.fileForInstance(uid) for uid in uids)
     told = _header(files[:1])
+    if not told.get("SeriesInstanceUID"):
+        told |= {name: uid for name, uid in _header(instances[:1]).items() if name == "SeriesInstanceUID"}
     for name, tag in _FACT_TAGS.items():
         attribute = f"{slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMAttributePrefix()}{name}"
         found = _asked(database, uids[0], tag) if uids else ""
@@ -80,10 +111,17 @@ def source_of(volume_node: Any) -> Source:
         series=told.get("SeriesInstanceUID"),
         facts=_read_facts({name: told[name] for name in _FACT_TAGS if name in told}),
         world_from_file=world_from_local(volume_node),
+        instances=() if set(instances) <= set(files) else instances,
+        lost=lost if uids else None,
     )
 
 
 def known_of(ct: CtVolume, source: Source) -> CtVolume:
+    """A node's CT with all that its files tell; see `found_ct`."""
+    return found_ct(ct, source).ct
+
+
+def found_ct(ct: CtVolume, source: Source) -> FoundCt:
     """A node's CT with all that its files tell: hash, header, findings, geometry to the last digit.
 
     Reads the files, for seconds; touches no node, so a thread may do it. Where there are none, or where they
@@ -91,12 +129,25 @@ def known_of(ct: CtVolume, source: Source) -> CtVolume:
 
     Returns
     -------
-    The CT in its files' storage order; its voxels are those in memory.
+    The CT in its files' storage order, its voxels those in memory; and its DICOM files, or why not.
     """
-    told = _from_files(ct, source)
-    if told is None:
-        hashed = CtVolume.from_array(ct.stored_as(ct.axes), ct.ras_from_ijk)
-        return replace(ct, input=hashed.input, patient=source.facts)
+    told, refusal = _shown(ct, source, source.files)
+    known = _by_its_voxels(ct, source) if told is None else _by_its_files(ct, source, told)
+    if source.instances:
+        told, refusal = _shown(ct, source, source.instances)
+    if told is None or not is_dicom(told):
+        return FoundCt(known, None, refusal or _no_dicom(source))
+    if not np.array_equal(source.world_from_file, np.eye(4)):
+        return FoundCt(known, None, InputError("The CT lies under a transform, its files do not", _TAKE_OUT))
+    return FoundCt(known, told, None)
+
+
+def _by_its_voxels(ct: CtVolume, source: Source) -> CtVolume:
+    hashed = CtVolume.from_array(ct.stored_as(ct.axes), ct.ras_from_ijk)
+    return replace(ct, input=hashed.input, patient=source.facts)
+
+
+def _by_its_files(ct: CtVolume, source: Source, told: CtVolume) -> CtVolume:
     return replace(
         told,
         source=ArraySource(ct.stored_as(told.axes)),
@@ -105,25 +156,48 @@ def known_of(ct: CtVolume, source: Source) -> CtVolume:
     )
 
 
-def _from_files(ct: CtVolume, source: Source) -> CtVolume | None:
-    """The files' CT where the node shows it, else `None`."""
-    if not source.files:
-        return None
+def _shown(
+    ct: CtVolume, source: Source, files: Sequence[str]
+) -> tuple[CtVolume | None, SarcopeniaError | None]:
+    """The files' CT, moved as the node is, where the node shows it; else why not, if there are files."""
+    if not files:
+        return None, None
     try:
-        told = _moved(_opened(source), source.world_from_file)
+        told = _moved(_opened(files, source.series), source.world_from_file)
+        _require_same(ct, told)
+    except SarcopeniaError as error:
+        return None, error
+    except (OSError, ValueError):  # files on several drives have no common folder
+        return None, InputError("The CT's files cannot be read any more", _LOAD_AGAIN)
+    return told, None
+
+
+def _require_same(ct: CtVolume, told: CtVolume) -> None:
+    """Refuse files that are not what the node shows: another grid, other values on some slices."""
+    try:
         require_same_grid(told, ct)
-        compared = np.unique(np.linspace(0, ct.slice_count - 1, _COMPARED_SLICES).round().astype(int))
-        same = all(np.allclose(told.slab(k, k + 1), ct.slab(k, k + 1), rtol=0.0, atol=0.5) for k in compared)
-    except (SarcopeniaError, OSError):
-        return None
-    return told if same else None
+    except SarcopeniaError as error:
+        problem = "The CT lies on another grid than its files: it was resampled, or its slices are uneven"
+        remedy = "choose the CT as it was loaded, or assess its series by the command"
+        raise InputError(problem, remedy) from error
+    compared = np.unique(np.linspace(0, ct.slice_count - 1, _COMPARED_SLICES).round().astype(int))
+    if not all(np.allclose(told.slab(k, k + 1), ct.slab(k, k + 1), rtol=0.0, atol=0.5) for k in compared):
+        raise InputError("The CT has other values than its files", _LOAD_AGAIN)
 
 
-def _opened(source: Source) -> CtVolume:
-    if len(source.files) == 1:
-        return open_ct(source.files[0])
-    folder = os.path.commonpath([str(Path(file).parent) for file in source.files])
-    return open_ct(folder, series=source.series)
+def _no_dicom(source: Source) -> InputError:
+    if source.lost is not None:
+        return InputError(*source.lost)
+    return InputError(
+        "The CT was not loaded from DICOM files", "load its series by Slicer's module DICOM, and assess it"
+    )
+
+
+def _opened(files: Sequence[str], series: str | None) -> CtVolume:
+    if len(files) == 1:
+        return open_ct(files[0])
+    folder = os.path.commonpath([str(Path(file).parent) for file in files])
+    return open_ct(folder, series=series)
 
 
 def _moved(told: CtVolume, world_from_file: NDArray[np.float64]) -> CtVolume:
@@ -139,17 +213,27 @@ def _moved(told: CtVolume, world_from_file: NDArray[np.float64]) -> CtVolume:
     )
 
 
-def _files_of(volume_node: Any, uids: Sequence[str], database: Any) -> tuple[str, ...]:
-    """Files of a node that has not been changed since they were read."""
+def _files_of(
+    volume_node: Any, uids: Sequence[str], database: Any
+) -> tuple[tuple[str, ...], tuple[str, str] | None]:
+    """Files of a node that has not been changed since they were read; or none, and why."""
     storage = volume_node.GetStorageNode()
-    files: list[str] = []
-    if storage is not None and storage.GetFileName() and not volume_node.GetModifiedSinceRead():
+    if storage is not None and storage.GetFileName():
+        if volume_node.GetModifiedSinceRead():
+            return (), ("The CT was changed in Slicer, or comes from a saved scene", _LOAD_AGAIN)
         names = [storage.GetNthFileName(n) for n in range(storage.GetNumberOfFileNames())]
-        files = list(dict.fromkeys(filter(None, [storage.GetFullNameFromFileName(), *names])))
+        files = _there(dict.fromkeys(filter(None, [storage.GetFullNameFromFileName(), *names])))
     elif database is not None and storage is None:
-        files = list(filter(None, (database.fileForInstance(uid) for uid in uids)))
-    there = tuple(file for file in files if Path(file).is_file())
-    return there if len(there) == len(files) else ()
+        files = _there(database.fileForInstance(uid) for uid in uids)
+    else:
+        files = ()
+    return files, None if files else ("The DICOM files of the CT are not where they were", _LOAD_AGAIN)
+
+
+def _there(names: Iterable[str]) -> tuple[str, ...]:
+    """The files that are named, where all of them are there."""
+    files = tuple(filter(None, names))
+    return files if all(Path(file).is_file() for file in files) else ()
 
 
 def _header(files: Sequence[str]) -> dict[str, str]:
