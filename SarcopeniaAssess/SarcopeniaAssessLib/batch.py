@@ -141,11 +141,11 @@ class Bench:
 
     def _cases(self, task: Task) -> Iterator[tuple[str, str | None, Callable[[], CtVolume] | str]]:
         request = task.asked(self.request)
-        if task.is_mask or request.series is not None or not Path(task.path).expanduser().is_dir():
+        from SarcopeniaAssessLib.ct_io import list_ct, may_hold_several
+
+        if task.is_mask or request.series is not None or not may_hold_several(task.path):
             yield task.case, None, task.path
             return
-        from SarcopeniaAssessLib.ct_io import list_ct
-
         listed = list_ct(task.path)
         if len(listed) == 1:
             yield task.case, None, listed[0].open

@@ -157,7 +157,7 @@ def _refuse_bomb(infos: list[zipfile.ZipInfo], size: int) -> None:
         or total > max(_SMALL_BYTES, LARGEST_RATIO * size)
     ):
         raise InputError(
-            f"The zip archive holds {len(infos)} files of {total / (1 << 20):.0f} MB from "
-            f"{size / (1 << 20):.1f} MB packed, which no scan does",
+            f"The zip archive unpacks to {total / (1 << 20):.0f} MB from {size / (1 << 20):.1f} MB "
+            f"(files: {len(infos)}), which no scan does",
             "check where it comes from; unpack it yourself if you trust it",
         )

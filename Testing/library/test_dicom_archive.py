@@ -121,7 +121,7 @@ def test_a_member_gives_no_more_than_the_directory_says(tmp_path, series):
 @pytest.mark.parametrize(
     ("limit", "value", "says"),
     [
-        ("MOST_FILES", 9, "10 files"),
+        ("MOST_FILES", 9, "files: 10"),
         ("LARGEST_MEMBER_BYTES", 1000, "no scan does"),
         ("LARGEST_DIRECTORY_BYTES", 300, "more files than a scan"),
     ],
