@@ -24,7 +24,8 @@ BEST_PRODUCT_TFLOPS = 0.485
 """The benchmark machine's fastest matrix product (docs/benchmarks.md)."""
 A100_TFLOPS = 0.3 * 156
 """Three tenths of the TF32 peak of NVIDIA's data sheet: what convolutions and attention reach in training."""
-PHANTOM_S = 222 / PATIENTS
+PHANTOM_S, PHANTOM_S_PER_MM = 1.55, 0.126
+"""A phantom on two cores: 79 of 30 mm took 422 s, of 60 mm 721 s."""
 FINETUNE_CROP_CORE_S = 14.0
 """A training step of one crop of 96³ of the published network (presets/finetune/paper.json)."""
 SLICE_S = 10.8
@@ -44,24 +45,22 @@ READ_8_CORE_S: Mapping[str, float] = {
 }
 """`python -m Testing.benchmarks paper_steps`."""
 MEASURED_S: Mapping[tuple[str, str], float] = {
-    ("pretrain", "smoke"): 99.0,
+    ("pretrain", "smoke"): 231.0,
     ("pretrain", "small"): 420.0,
-    ("finetune", "smoke"): 209.0,
+    ("finetune", "smoke"): 416.0,
     ("finetune", "small"): 10 * 22 * 60 / CORES,
-    ("evaluate", "smoke"): 18.0,
-}
-"""Seconds of whole steps that were run, by the preset's name, on 79 phantoms and ten folds or sets."""
-ESTIMATED_S: Mapping[tuple[str, str], float] = {
-    ("classify", "smoke"): 900.0,
-    ("imbalance", "smoke"): 600.0,
-    ("splits", ""): 3.0,
-    ("evaluate-classifiers", ""): 30.0,
-    ("two-routes", ""): 10.0,
-    ("explain", ""): 120.0,
+    ("evaluate", "smoke"): 27.0,
+    ("classify", "smoke"): 609.0,
+    ("imbalance", "smoke-five-sets"): 433.0,
+    ("splits", ""): 2.0,
+    ("evaluate-classifiers", ""): 5.0,
+    ("two-routes", ""): 3.0,
+    ("explain", ""): 56.0,
     ("gather", ""): 1.0,
-    ("report", ""): 3.0,
+    ("report", ""): 1.0,
 }
-"""Of steps that were not timed whole on an idle machine; where no preset is named, whatever it is."""
+"""Seconds of whole steps, by the preset's name, on 79 phantoms and ten folds or sets; those without a name as
+`reproduce --preset smoke` took them."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,8 @@ def cost_of(step: Step, subject: Subject) -> Cost:
     reckoned = _RECKONED.get(step.name)
     if reckoned is not None:
         return reckoned(step, subject)
-    seconds = ESTIMATED_S.get((step.name, ""))
-    return Cost(seconds, seconds, _ESTIMATED) if seconds else _UNKNOWN
+    seconds = MEASURED_S.get((step.name, ""))
+    return Cost(seconds, seconds, _AS_SMOKE) if seconds else _UNKNOWN
 
 
 def cost_lines(subject: Subject, stale: tuple[str, ...]) -> Iterator[str]:
@@ -117,7 +116,7 @@ def on_a100(seconds: float) -> float:
 
 
 _UNKNOWN = Cost(None, None, "not known")
-_ESTIMATED = "estimated, not timed whole"
+_AS_SMOKE = f"measured with smoke on {PATIENTS} phantoms"
 
 
 def _told(seconds: float | None) -> str:
@@ -133,16 +132,18 @@ def _preset_name(step: Step) -> str:
 
 
 def _phantoms(step: Step, subject: Subject) -> Cost:
-    seconds = PHANTOM_S * subject.preset.phantoms.patients
-    return Cost(seconds, seconds, f"measured: {PATIENTS} phantoms in 222 s")
+    drawn = subject.preset.phantoms
+    each_s = PHANTOM_S + PHANTOM_S_PER_MM * drawn.coverage_mm
+    seconds = each_s * drawn.patients
+    return Cost(seconds, seconds, f"{drawn.patients} of {drawn.coverage_mm:g} mm, {each_s:.1f} s each")
 
 
 def _whole(step: Step, share: float) -> Cost | None:
     """What a step of that preset took, by its share of the patients and folds."""
     key = (step.name, _preset_name(step))
-    seconds, guess = MEASURED_S.get(key), ESTIMATED_S.get(key)
+    seconds = MEASURED_S.get(key)
     if seconds is None:
-        return None if guess is None else Cost(guess * share, guess * share, _ESTIMATED)
+        return None
     how = f"measured with {key[1]} on {PATIENTS} phantoms, {clock(seconds)}"
     return Cost(seconds * share, seconds * share, how if share == 1 else f"by size from what was {how}")
 
@@ -205,8 +206,8 @@ def _explanations(step: Step, subject: Subject) -> Cost:
     """LIME reads each sample once a seed of the trained network, of the random one, and once more."""
     told = subject.preset.explain
     if told is None or _preset_of("classify", subject) != "paper":
-        seconds = ESTIMATED_S.get((step.name, ""), 0.0)
-        return Cost(seconds, seconds, _ESTIMATED)
+        seconds = MEASURED_S[step.name, ""]
+        return Cost(seconds, seconds, _AS_SMOKE)
     readings = told.count * told.samples * (2 * told.seeds + 1)
     seconds = readings * max(READ_8_CORE_S.values()) / 8 / CORES
     return Cost(
