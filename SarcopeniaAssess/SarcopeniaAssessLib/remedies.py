@@ -262,6 +262,10 @@ _IN_THE_WINDOW = (
     (r"(run|name a model of) `sarcopenia models [^`]*`?", "choose another under Model and device"),
     (r", or import the checkpoint with `[^`]*`", ""),
     (r"name it with --case NAME", "give its file another name"),
+    (r"give an --out that can be written to", "choose a folder that can be written to"),
+    (r"give another (--case or )?--out(, or leave --overwrite out)?", "choose another folder"),
+    (r"give (a|another) --out\b", "choose another folder"),
+    (r"install the `dicom` extra: pip install '[^']*'", "save SEG and SR again, and let them be installed"),
     (r"give the CT here; a label map belongs to .*", "choose the CT itself under CT"),
 )
 

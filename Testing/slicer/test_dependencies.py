@@ -10,6 +10,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import slicer
 
+from SarcopeniaAssessLib import resource_path
 from SarcopeniaAssessLib.errors import WorkerError
 from SarcopeniaAssessLib.slicer_bridge import dependencies
 from SarcopeniaAssessLib.slicer_bridge.dependencies import (
@@ -97,6 +98,19 @@ def test_requirements_are_those_of_the_library_without_what_slicer_brings():
     elsewhere = SLICERS_OWN | BY_THE_EXTENSION_PYTORCH | OF_THE_COMMAND
     assert set(requirements()) == {each for each in wanted if each.name not in elsewhere}
     assert str(next(each for each in wanted if each.name == "torch")) == dependencies.TORCH
+
+
+def test_what_dicom_needs_is_the_rest_of_the_librarys_extra():
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["dicom"]
+    wanted = {Requirement.of(line) for line in extra} - set(requirements())
+    assert set(requirements(resource_path("requirements-dicom.txt"))) == wanted
+    assert not dependencies.lacking_for_dicom()
+
+
+def test_torch_is_not_asked_for_where_nothing_is_drawn(monkeypatch):
+    monkeypatch.setattr(dependencies, "TORCH", str(TORCH))
+    assert lacking([]).torch == TORCH
+    assert not dependencies.lacking_for_dicom()
 
 
 def test_every_requirement_is_a_lower_bound(tmp_path):

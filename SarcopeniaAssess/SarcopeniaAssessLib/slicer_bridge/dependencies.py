@@ -103,6 +103,11 @@ def lacking(packages: Sequence[Requirement] | None = None, torch: Requirement | 
     return Lacking(tuple(each for each in packages if not each.is_met), None if torch.is_met else torch)
 
 
+def lacking_for_dicom() -> Lacking:
+    """What SEG and SR need and is not there; torch is not asked for, since nothing is drawn."""
+    return Lacking(lacking(requirements(resource_path("requirements-dicom.txt"))).packages)
+
+
 def install(wanted: Lacking, wheels: Path | None = None) -> None:
     """Install what is lacking; blocks, as Slicer's own installation does. Somebody must have said yes.
 

@@ -113,6 +113,8 @@ class Panel:
         self.is_measurable = levels is not None
         if volume_node is not None:
             self._observe(volume_node)
+            if is_other:
+                self.export.show_new_ct()
             if levels is not None and is_other:
                 show_volume(slicer.mrmlScene, volume_node)
         self.result = self._result_of(volume_node)
@@ -180,7 +182,7 @@ class Panel:
         self.level.update()
         self.correct.update()
         self.review.update()
-        self.export.update(can_export=self._record is not None)
+        self.export.show(self._record)
 
     def enter(self) -> None:
         """The module is opened."""

@@ -11,7 +11,12 @@ from SarcopeniaAssessLib import remedies
 from SarcopeniaAssessLib.errors import Offer, SarcopeniaError, WorkerError
 from SarcopeniaAssessLib.slicer_bridge import dependencies, preflight
 from SarcopeniaAssessLib.slicer_bridge.job import TimedJob, slicer_worker
-from SarcopeniaAssessLib.slicer_bridge.panel_words import error_sentence, installation_question, offer_text
+from SarcopeniaAssessLib.slicer_bridge.panel_words import (
+    dicom_packages_question,
+    error_sentence,
+    installation_question,
+    offer_text,
+)
 from SarcopeniaAssessLib.worker_client import DrawRequest, LocalWorker
 
 if TYPE_CHECKING:
@@ -146,6 +151,11 @@ class RunSection:
             return
         self._install(wanted)
 
+    def has_dicom_packages(self) -> bool:
+        """Whether SEG and SR can be written; asks for what is lacking, and installs it after a yes."""
+        wanted = dependencies.lacking_for_dicom()
+        return not wanted or self._install(wanted, dicom_packages_question(wanted.names))
+
     def close(self) -> None:
         """End the job and the worker."""
         self.cancel()
@@ -164,12 +174,11 @@ class RunSection:
         wanted = dependencies.lacking()
         return not wanted or self._install(wanted)
 
-    def _install(self, wanted: dependencies.Lacking) -> bool:
-        obstacles = tuple(
-            f"{check.name}: {check.found}" for check in preflight.obstacles(preflight.examine())
-        )
-        dialogs = self._panel.dialogs
-        if not dialogs.confirm(installation_question(wanted.names, obstacles), _("Install packages")):
+    def _install(self, wanted: dependencies.Lacking, question: str | None = None) -> bool:
+        if question is None:
+            found = preflight.obstacles(preflight.examine())
+            question = installation_question(wanted.names, tuple(f"{one.name}: {one.found}" for one in found))
+        if not self._panel.dialogs.confirm(question, _("Install packages")):
             self._say(_("Nothing was installed."))
             return False
         wheels = self._panel.model.wheels

@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 
 from SarcopeniaAssessLib import wording
 from SarcopeniaAssessLib.criteria import StatusValue, load_criteria
+from SarcopeniaAssessLib.dicom_sr import is_verified
 from SarcopeniaAssessLib.errors import Offer, SarcopeniaError
 from SarcopeniaAssessLib.remedies import for_the_window
 
@@ -148,6 +149,29 @@ def review_sentence(record: Mapping[str, Any]) -> tuple[str, str]:
     return _("Not reviewed yet."), "info"
 
 
+def dicom_sentence(record: Mapping[str, Any]) -> tuple[str, str]:
+    """What SEG and SR of a record will say of the review, or why there are none; and its colour's key."""
+    if record["input"]["format"] != "dicom":
+        told = _("No SEG and SR: the CT was not assessed from DICOM files, as they were loaded.")
+        return told, "info"
+    review = record["review"]
+    if is_verified(record):
+        said = _("SEG and SR: the report is verified by {by}, {organization}.")
+        return said.format(by=review["reviewer"], organization=review["organization"]), "not sarcopenic"
+    why = {
+        "accepted": _("it was accepted without an organization"),
+        "rejected": _("it was rejected"),
+    }.get(review["state"], _("nobody has reviewed it"))
+    return _("SEG and SR: the report stays unverified, because {why}.").format(why=why), "warning"
+
+
+def identity_sentence(*, keeps: bool) -> str:
+    """Whether what was saved names the patient."""
+    if keeps:
+        return _("SEG and SR name the patient, as the CT does.")
+    return _("Patient and study are blank in SEG and SR.")
+
+
 def error_sentence(error: SarcopeniaError) -> str:
     """One sentence and its remedy, each with a capital and a full stop."""
     return " ".join(_sentence(for_the_window(part)) for part in (error.problem, error.remedy) if part)
@@ -178,6 +202,18 @@ def installation_question(names: tuple[str, ...], obstacles: tuple[str, ...]) ->
     if obstacles:
         lines.append(_("This may fail here: {obstacles}.").format(obstacles="; ".join(obstacles)))
     lines.append(_("OK: install now. Cancel: change nothing."))
+    return "\n\n".join(lines)
+
+
+def dicom_packages_question(names: tuple[str, ...]) -> str:
+    """What is asked before packages are installed that write DICOM."""
+    lines = (
+        _("SEG and SR need Python packages that this Slicer does not bring: {names}.").format(
+            names=", ".join(names)
+        ),
+        _("They are installed into this Slicer once: some MB. Nothing of a patient is sent."),
+        _("OK: install now. Cancel: change nothing."),
+    )
     return "\n\n".join(lines)
 
 
