@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from SarcopeniaAssessLib.assessment import Drawing, GivenFacts, ask, conclude
 from SarcopeniaAssessLib.ct_io import open_ct
 from SarcopeniaAssessLib.errors import GeometryError, Severity
+from Testing.library import dicom_cases, small_case
 from Testing.library.ct_files import (
     affine,
     anatomy,
@@ -186,3 +188,35 @@ def test_the_hash_is_of_the_series_files_whatever_their_names(tmp_path):
     assert one == other
     changed = open_ct(write_dicom(tmp_path / "c", native + np.int16(1), ras_from_ijk)[0].parent)
     assert changed.input.sha256 != one
+
+
+@pytest.mark.parametrize(
+    ("position", "told", "warned"),
+    [
+        ("HFS", [], False),
+        ("FFS", ["feet_first"], False),
+        ("HFP", [], True),
+        ("FFP", ["feet_first"], True),
+        ("HFDR", [], True),
+        ("FFDL", ["feet_first"], True),
+        ("", [], False),
+    ],
+)
+def test_how_the_patient_lay_is_told_and_changes_no_geometry(tmp_path, position, told, warned):
+    """Sex `O` too: measured, without a status."""
+    folder = dicom_cases.write_ct(
+        tmp_path, flips=(True, True, False), PatientPosition=position, PatientSex="O"
+    )
+    question = ask(folder, GivenFacts(), l3=f"slice:{small_case.LEVEL}", case="one")
+    masks = [small_case.muscle()[:, :, n] != 0 for n in (2, 3, 4)]
+    hu = question.volume.slab(3, 4)[:, :, 0]
+    drawing = Drawing(masks[1], hu, (masks[0], masks[2]), model=dicom_cases.MODEL, device="cpu")
+    record = conclude(question, drawing).record
+    found = {entry["code"]: entry["severity"] for entry in record["quality"]}
+    assert [code for code in found if code == "feet_first"] == told
+    assert found.get("not_supine") == ("warning" if warned else None)
+    assert record["muscle"]["sma_cm2"] == pytest.approx(small_case.MUSCLE_CM2)
+    assert record["l3"]["superior_mm"] == pytest.approx(-403.5)
+    assert record["patient"]["sex"] is None
+    assert record["status"]["value"] == "undetermined"
+    assert found["sex_unknown"] == "info"
