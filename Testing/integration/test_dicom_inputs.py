@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -99,3 +100,15 @@ def test_a_bomb_among_studies_stops_none(inputs, tmp_path, capsys):
     assert "bomb: The zip archive unpacks to 80 MB from 0.1 MB (files: 1)" in said.err
     assert said.out.startswith("packed")
     assert str(tmp_path) not in said.err
+
+
+def test_every_row_of_the_page_names_a_test_that_is_there():
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "dicom-input.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[-1] for line in page.splitlines() if line.endswith("` |")]
+    assert len(rows) > 35
+    for row in rows:
+        for file, names in re.findall(r"`(test_\w+)`((?:(?:, | )`(?!test_)\w+`)*)", row):
+            source = (root / "Testing" / "library" / f"{file}.py").read_text(encoding="utf-8")
+            for name in re.findall(r"`(\w+)`", names):
+                assert re.search(rf"def test_\w*{name}", source), f"{file}: {name}"
