@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import json
 import secrets
 import ssl
 import urllib.error
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from SarcopeniaAssessLib import __version__
+from SarcopeniaAssessLib import __version__, strict_json
 from SarcopeniaAssessLib.archive.encryption import client_context
 from SarcopeniaAssessLib.archive.settings import TlsFiles
 from SarcopeniaAssessLib.errors import InputError, OutputError
@@ -137,9 +136,9 @@ def _failure_reason(answer: bytes) -> int | None:
     A service that answers otherwise than in DICOM JSON is taken at its HTTP status.
     """
     try:
-        failed = json.loads(answer).get(_FAILED_SEQUENCE, {}).get("Value")
+        failed = strict_json.parse(answer).get(_FAILED_SEQUENCE, {}).get("Value")
         return int(failed[0].get(_FAILURE_REASON, {}).get("Value", [0])[0]) if failed else None
-    except (ValueError, AttributeError, TypeError, LookupError, RecursionError):
+    except (ValueError, AttributeError, TypeError, LookupError):
         return None
 
 

@@ -24,6 +24,8 @@ OURS, PACS = "SARCOPENIA", "PACS"
 SEG_CLASS, SR_CLASS = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.34"
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 SLICES = small_case.SHAPE[2]
+LABELS = "l3.nii.gz"
+"""Beside the settings: where L3 is in every small CT."""
 
 
 def study(number: int, **attributes: Any) -> list[Any]:
@@ -154,6 +156,9 @@ def write_settings(folder: Path, model: Path, peer: str = "", **sections: dict[s
     lines = []
     for name, values in given.items():
         lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    labels = small_case.muscle() * 0
+    labels[40:50, 20:26, small_case.LEVEL] = 1
+    small_case.write_nifti(folder / LABELS, labels)
     file = folder / "inbox.toml"
     file.write_text("\n".join([*lines, peer, ""]))
     return file
@@ -168,11 +173,11 @@ def send_section(port: int, **more: Any) -> str:
 class Running:
     """`sarcopenia inbox` as a process; its lines are kept."""
 
-    def __init__(self, settings: Path, *, level: int | None = small_case.LEVEL) -> None:
+    def __init__(self, settings: Path) -> None:
         self.log = settings.with_name("inbox.log")
         self._stream = self.log.open("a")
         start = self.log.stat().st_size
-        words = [sys.executable, "-m", "Testing.library.archive.small_inbox", str(settings), str(level)]
+        words = [sys.executable, "-m", "Testing.library.archive.small_inbox", str(settings)]
         self.process = subprocess.Popen(words, cwd=ROOT, env=environment(), stderr=self._stream)
         line = wait_for(lambda: self._listening(start))
         self.port = int(line.split(" on port ")[1].split(",")[0])

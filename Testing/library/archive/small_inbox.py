@@ -1,27 +1,24 @@
-"""`sarcopenia inbox` on the small CT, whose spine nobody could count: L3 is said to be on its slice.
+"""`sarcopenia inbox` on the small CT, whose spine nobody could count: a label map beside the settings says L3.
 
-The processes that assess are given `--l3 slice:K`, which settings refuse as one study's own; all else is the
-command as it is.
+Settings take `auto` alone, for a label map is one study's own; all else is the command as it is.
 """
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 
+import click
+
+from SarcopeniaAssessLib.__main__ import run_group
 from SarcopeniaAssessLib.archive import inbox
 from SarcopeniaAssessLib.archive.inbox_command import inbox as verb
+from Testing.library.archive.archive_kit import LABELS
 
 
 def main() -> int:
-    from dataclasses import replace
-
-    real = inbox.request_of
-    if sys.argv[2] != "None":
-        inbox.request_of = lambda settings: replace(real(settings), l3=f"slice:{sys.argv[2]}")
-    import click
-
-    from SarcopeniaAssessLib.__main__ import run_group
-
-    group = click.Group(commands={"inbox": verb})
-    return run_group(group, ["inbox", sys.argv[1], "--debug"])
+    real, labels = inbox.request_of, Path(sys.argv[1]).with_name(LABELS)
+    inbox.request_of = lambda settings: replace(real(settings), l3=f"labels:{labels}")
+    return run_group(click.Group(commands={"inbox": verb}), ["inbox", sys.argv[1], "--debug"])
 
 
 if __name__ == "__main__":
