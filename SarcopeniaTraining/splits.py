@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
+from SarcopeniaAssessLib import strict_json
 from SarcopeniaAssessLib.errors import InputError
 from SarcopeniaAssessLib.model_file import write_whole
 
@@ -208,7 +209,7 @@ def read_splits(path: str | Path, cohort: SplitCohort | None = None) -> Splits:
     path = Path(path)
     remedy = "make them: sarcopenia splits COHORT --out FILE"
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        content: dict[str, Any] = strict_json.read(path)
     except OSError as error:
         raise InputError(f"the splits {path.name} cannot be read ({error.strerror})", remedy) from None
     except ValueError:

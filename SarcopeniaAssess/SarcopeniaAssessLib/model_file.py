@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
@@ -123,11 +124,27 @@ class ModelEntry:
                     f"a model's entry has {values.get(name)!r} as {name}",
                     "correct the registry or take another file",
                 )
+        _refuse_steering(values, str(values["name"])[:64])
         return cls(**{name: values[name] for name in kinds if name in values}, folder=folder)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the entry as JSON can hold it."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "folder"}
+
+
+def _refuse_steering(values: Any, name: str) -> None:
+    """Refuse texts that would steer a terminal or turn the direction of what is read: an entry is printed."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            _refuse_steering(key, name)
+            _refuse_steering(value, name)
+    elif isinstance(values, list | tuple):
+        for value in values:
+            _refuse_steering(value, name)
+    elif isinstance(values, str) and any(unicodedata.category(sign) in ("Cc", "Cf") for sign in values):
+        raise ModelError(
+            f"the entry of model {name!r} holds control characters", "take the model from another source"
+        )
 
 
 _KINDS: Mapping[str, Any] = {
@@ -240,7 +257,22 @@ WINDOW_ORDERS: Mapping[str, str] = {
 
 
 def in_words(entry: ModelEntry) -> dict[str, str]:
-    """Network, size, window order and what the network sees, a sentence each."""
+    """Network, size, window order and what the network sees, a sentence each.
+
+    Raises
+    ------
+    ModelError
+        The entry's architecture or preprocessing makes no sense.
+    """
+    try:
+        return _in_words(entry)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ModelError(
+            f"model {entry.name}: its entry makes no sense", "take another file, or import the model again"
+        ) from None
+
+
+def _in_words(entry: ModelEntry) -> dict[str, str]:
     import torch
 
     architecture, sees = entry.architecture, entry.preprocessing

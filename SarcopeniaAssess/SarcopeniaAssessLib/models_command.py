@@ -118,11 +118,12 @@ def models_download(name: str) -> None:
 
 
 def _json_file(path: str) -> dict[str, Any]:
-    import json
     from pathlib import Path
 
+    from SarcopeniaAssessLib import strict_json
+
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = strict_json.read(Path(path))
     except (OSError, ValueError):
         content = None
     if not isinstance(content, dict):

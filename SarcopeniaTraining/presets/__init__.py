@@ -10,6 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from SarcopeniaAssessLib import strict_json
 from SarcopeniaAssessLib.errors import ModelError
 from SarcopeniaAssessLib.preprocessing import SlabPreset
 
@@ -191,7 +192,7 @@ def read_preset(kind: Kind, name: str) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"there is no preset {path.stem}", f"choose one of {', '.join(preset_names(kind))}")
     try:
-        values = json.loads(path.read_text("utf-8"))
+        values = strict_json.read(path)
     except (OSError, ValueError):
         values = None
     if not isinstance(values, dict):

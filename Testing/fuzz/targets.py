@@ -101,8 +101,11 @@ def model(path: Path) -> str:
     """A weights file, loaded and described."""
     from SarcopeniaAssessLib.model_file import in_words
     from SarcopeniaAssessLib.models import load_model
+    from SarcopeniaAssessLib.preprocessing import SlabPreset
 
-    in_words(load_model(path).entry)
+    loaded = load_model(path)
+    in_words(loaded.entry)
+    SlabPreset.from_mapping(loaded.entry.preprocessing)
     return "read"
 
 
