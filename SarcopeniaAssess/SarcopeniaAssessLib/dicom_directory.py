@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _IS_DIRECTORY = b"\x02\0\x02\0UI\x14\0" + b"1.2.840.10008.1.3.10"
 """MediaStorageSOPClassUID of a DICOMDIR, as the file meta group must write it."""
 NOT_THERE = "files that the DICOMDIR names and that are not there"
-_SAFE = re.compile(r"[^/\\:\0]+")
 
 
 def is_directory_file(first: bytes) -> bool:
@@ -74,10 +73,8 @@ def _records(directory: Path) -> list[Dataset]:
 
 
 def _below(root: Path, parts: list[Any], listings: dict[Path, dict[str, str]]) -> Path | None:
-    """The file that components lead to, looked up one folder after the other; each is listed once."""
+    """The file that components lead to, each looked up in its folder's listing, which has no `..`."""
     names = [name.strip() for part in parts for name in re.split(r"[/\\]", str(part))]
-    if any(name in (".", "..") or not _SAFE.fullmatch(name) for name in names):
-        return None
     place = root
     for name in names:
         if place not in listings:

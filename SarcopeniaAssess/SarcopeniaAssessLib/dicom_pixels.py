@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _REMEMBERED_FRAMES = 24
 """Enough for a slab and its neighbours, so that measuring after segmenting decodes nothing again."""
 _PLUGINS = {
-    "1.2.840.10008.1.2.5": ("RLE", "pylibjpeg-rle"),
     "1.2.840.10008.1.2.4.80": ("JPEG-LS", "pyjpegls"),
     "1.2.840.10008.1.2.4.81": ("JPEG-LS", "pyjpegls"),
     "1.2.840.10008.1.2.4.90": ("JPEG 2000", "pylibjpeg-openjpeg"),
@@ -34,6 +33,7 @@ _PLUGINS = {
     "1.2.840.10008.1.2.4.203": ("HTJ2K", "pylibjpeg-openjpeg"),
 }
 _PREFERRED = {
+    "1.2.840.10008.1.2.5": "pydicom",  # RLE; pylibjpeg's ends the process over damaged data
     **dict.fromkeys(JPEG_SYNTAXES, LABEL),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (80, 81)), "pyjpegls"),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203)), "pylibjpeg"),

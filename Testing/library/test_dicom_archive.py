@@ -134,6 +134,15 @@ def test_limits(tmp_path, series, monkeypatch, limit, value, says):
         open_ct(path)
 
 
+def test_the_limit_is_of_the_directory_not_of_the_files(tmp_path, monkeypatch):
+    write_dicom(tmp_path / "ct", NATIVE.repeat(10, 0).repeat(10, 1), RAS_FROM_IJK)
+    path = zipped(tmp_path / "study.zip", tmp_path / "ct", zipfile.ZIP_STORED)
+    monkeypatch.setattr(
+        dicom_archive._ArchiveFile, "longest", 1000
+    )  # nine entries of 53 bytes; files of 132 kB
+    assert open_ct(path).slab(0, 9).shape == (300, 220, 9)
+
+
 def test_a_directory_of_gigabytes_is_not_read(tmp_path):
     path = tmp_path / "directory.zip"
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 3 << 30, 0, 0)

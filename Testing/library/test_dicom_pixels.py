@@ -298,6 +298,19 @@ def test_damaged_compressed_pixels_are_not_taken_for_a_missing_plug_in(tmp_path)
         open_ct(tmp_path).slab(0, 2)
 
 
+def test_damaged_rle_ends_no_process(tmp_path):
+    """A segment that runs on behind its picture: one decoder panics there, past every `except Exception`."""
+    for file in write_dicom(tmp_path, NATIVE, RAS_FROM_IJK):
+        dataset = pydicom.dcmread(file)
+        dataset.compress(RLELossless, generate_instance_uid=False)
+        first = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
+        dataset.PixelData = encapsulate([first[:64] + b"\x7f" + bytes(128) + first[64:]])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.save_as(file)
+    with pytest.raises(InputError, match="damaged"):
+        open_ct(tmp_path).slab(0, 2)
+
+
 def test_files_without_meta_header_are_decoded(tmp_path):
     """As some research archives keep them: implicit little-endian data and nothing before it."""
     for k in range(9):
