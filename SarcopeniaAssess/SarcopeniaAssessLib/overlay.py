@@ -7,6 +7,7 @@ up, whatever the orientation, spacing or in-plane rotation of the image. Nothing
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -220,7 +221,6 @@ def _grey(view: SliceView, frame: _Frame) -> Image:
 def _contour(mask: NDArray[np.bool_], frame: _Frame) -> Image:
     """Opacity of a thin line along the mask's border, 0…255."""
     from PIL import Image as Images
-    from scipy.ndimage import distance_transform_edt
 
     inside = np.asarray(frame.sample(mask, outside=0.0, finer=_FINER)) > 0.5
     if not inside.any():
@@ -228,26 +228,42 @@ def _contour(mask: NDArray[np.bool_], frame: _Frame) -> Image:
     x, y = _box(inside, 4 * _FINER)
     part = inside[y, x]
     # The line lies just outside, so that it covers none of what it encloses.
-    near = distance_transform_edt(~part)
     line = np.zeros(inside.shape, np.uint8)
-    line[y, x] = np.where(~part & (near <= _LINE_PX * _FINER), 255, 0)
+    line[y, x] = np.where(_grown(part, _LINE_PX * _FINER) & ~part, 255, 0)
     return Images.fromarray(line).resize(frame.size, Images.Resampling.BOX)
 
 
 def _doubt_lines(mask: NDArray[np.bool_], doubtful: NDArray[np.bool_], frame: _Frame) -> Image:
     """Opacity of the contour's stretches beside a doubtful region, and of the borders of regions apart."""
     from PIL import Image as Images
-    from scipy.ndimage import distance_transform_edt, label
+    from scipy.ndimage import label
 
     regions = np.asarray(frame.sample(doubtful, outside=0.0)) > 0.5
     if not regions.any():
         return Images.new("L", frame.size, 0)
-    near = distance_transform_edt(~regions) <= _DOUBT_NEAR_MM * frame.px_per_mm
+    near = _grown(regions, _DOUBT_NEAR_MM * frame.px_per_mm)
     stretches = np.where(near, np.asarray(_contour(mask, frame)), 0)
     pieces, _ = label(doubtful)
     apart = doubtful & ~np.isin(pieces, pieces[mask])
     lines = np.maximum(stretches, np.asarray(_contour(apart, frame)))
     return Images.fromarray(lines.astype(np.uint8))
+
+
+def _grown(inside: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:
+    """All pixels within a distance of the region: a disc's rows laid over it, far quicker than distances."""
+    reach = int(radius_px)
+    wider = [inside]  # by so many columns to either side
+    for columns in range(1, reach + 1):
+        grown = wider[-1].copy()
+        grown[:, columns:] |= inside[:, :-columns]
+        grown[:, :-columns] |= inside[:, columns:]
+        wider.append(grown)
+    all_rows = wider[reach].copy()
+    for rows in range(1, reach + 1):
+        row = wider[int(math.sqrt(radius_px**2 - rows**2))]
+        all_rows[rows:] |= row[:-rows]
+        all_rows[:-rows] |= row[rows:]
+    return all_rows
 
 
 def _legend(draw: ImageDraw, height: int) -> None:

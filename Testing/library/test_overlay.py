@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from SarcopeniaAssessLib import overlay
 from SarcopeniaAssessLib.overlay import CONTOUR, WIDTH_PX, SliceView, draw_slice, overlay_png, png_bytes
 from SarcopeniaAssessLib.volume import CtVolume
 from Testing.library.ct_files import STORAGES, rotation, store
@@ -196,3 +197,14 @@ def test_a_doubtful_region_away_from_the_mask_has_a_border_of_its_own_and_a_lege
     y, x = np.nonzero(found)
     assert np.ptp(x) / np.ptp(y) == pytest.approx(24 / 30, rel=0.12)
     assert not found[int(y.mean()), int(x.mean())]
+
+
+@pytest.mark.parametrize("radius", [0.9, 1.0, 1.5, 4.8, 7.3])
+@pytest.mark.parametrize("shape", [(40, 56), (3, 5), (9, 4)])
+def test_a_region_grows_by_a_distance(radius, shape):
+    """Held against distances one by one, also where the disc is larger than the picture."""
+    inside = np.random.default_rng(3).random(shape) > 0.96
+    inside[1, 2] = True
+    i, j = np.indices(shape)
+    near = [(i - a) ** 2 + (j - b) ** 2 <= radius**2 for a, b in np.argwhere(inside)]
+    assert (overlay._grown(inside, radius) == np.any(near, axis=0)).all()
