@@ -19,7 +19,7 @@ from SarcopeniaAssessLib.overview.case_row import CaseRow, row_of
 from SarcopeniaAssessLib.overview.decisions import Brought, Decisions, Known
 from SarcopeniaAssessLib.overview.page import PageContent, page_html
 from SarcopeniaAssessLib.overview.tables import PARQUET, REVIEWS, parquet_bytes, reviews_csv
-from SarcopeniaAssessLib.overview.thumbnails import thumbnails
+from SarcopeniaAssessLib.overview.thumbnails import earlier_pictures, thumbnails
 from SarcopeniaAssessLib.results import OVERLAY
 from SarcopeniaAssessLib.run_summary import FAILURES
 
@@ -104,10 +104,10 @@ def make_overview(wanted: Wanted, advance: Callable[[int], Callable[[], None]]) 
     if any(row.decided for row in made.rows) or (wanted.folder / REVIEWS).exists():
         write_whole(wanted.folder / REVIEWS, reviews_csv(made.rows))
         made.files.append(REVIEWS)
-    pictures: Iterator[str] = iter(())
+    pictures: Iterator[tuple[str, str]] = iter(())
     if wanted.pictures:
-        overlays = [wanted.folder / row.case / OVERLAY for row in made.rows]
-        pictures = thumbnails(overlays, advance(len(overlays)))
+        overlays = [(row.id, wanted.folder / row.case / OVERLAY) for row in made.rows]
+        pictures = thumbnails(overlays, earlier_pictures(page), advance(len(overlays)))
     content = PageContent(made.rows, tuple(_notes(wanted.folder, made)), _way(page, wanted.folder))
     write_whole(page, page_html(content, pictures).encode())
     made.files.insert(0, page.name)

@@ -19,6 +19,7 @@ from SarcopeniaAssessLib.wording import RESEARCH_SENTENCE
 
 TITLE = "Skeletal muscle area at L3"
 PICTURES_A_BLOCK = 250
+PICTURE_BLOCK = {"type": "application/json", "class_": "pictures"}
 _FILTERS = (
     ("sex", "Sex", ("all", "men", "women", "not known")),
     ("status", "Status", ("all", "sarcopenic", "not sarcopenic", "undetermined")),
@@ -58,13 +59,13 @@ class PageContent:
     folder: str | None = ""
 
 
-def page_html(content: PageContent, pictures: Iterable[str]) -> str:
+def page_html(content: PageContent, pictures: Iterable[tuple[str, str]]) -> str:
     """The whole page; equal content gives equal bytes.
 
     Parameters
     ----------
     pictures:
-        A data URI for each row, empty where there is none; none at all: the page has no pictures.
+        Each row's id and a data URI, empty where there is none; none at all: the page has no pictures.
     """
     style, script = _own("style.css"), _own("script.js")
     head = element(
@@ -207,9 +208,9 @@ def _data(content: PageContent) -> Html:
     return element("script", raw(data), type="application/json", id="data")
 
 
-def _picture_blocks(pictures: Iterable[str]) -> Iterable[Html]:
+def _picture_blocks(pictures: Iterable[tuple[str, str]]) -> Iterable[Html]:
     """Pictures in blocks, each read by the script when one of its cases is shown."""
-    block: list[str] = []
+    block: list[tuple[str, str]] = []
     for picture in pictures:
         block.append(picture)
         if len(block) == PICTURES_A_BLOCK:
@@ -219,8 +220,8 @@ def _picture_blocks(pictures: Iterable[str]) -> Iterable[Html]:
         yield _block(block)
 
 
-def _block(pictures: Sequence[str]) -> Html:
-    return element("script", raw(as_script(pictures)), type="application/json", class_="pictures")
+def _block(pictures: Sequence[tuple[str, str]]) -> Html:
+    return element("script", raw(as_script(pictures)), **PICTURE_BLOCK)
 
 
 def _policy(style: str, script: str) -> str:

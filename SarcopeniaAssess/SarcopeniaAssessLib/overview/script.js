@@ -6,7 +6,7 @@
   const SEXES = ["male", "female", "sex not known"], SEX_NAMES = ["male", "female", "null"];
   const STATUSES = ["sarcopenic", "not sarcopenic", "undetermined"];
   const REVIEWS = ["unreviewed", "rejected", "accepted"];
-  const SAYS = { s: "sarcopenic", n: "not sarcopenic", u: "undetermined" };
+  const SAYS = { s: "sarcopenic", n: "not sarcopenic" };
   const ATTENTION = ["error", "borderline", "warning", "", ""];
   const data = JSON.parse(document.getElementById("data").textContent);
   const cases = data.cases.map((values, place) => {
@@ -43,7 +43,7 @@
         return ""; // the browser has not read the whole of it yet
       }
     }
-    return blocks.get(number)[place % PICTURES_A_BLOCK] || "";
+    return blocks.get(number)[place % PICTURES_A_BLOCK][1];
   }
 
   function address(one, file) {
@@ -233,7 +233,6 @@
 
   function told(one) {
     const parts = [make("p", data.words[one.level])];
-    if (one.reason && data.words[one.reason]) parts.push(make("p", "No status: " + data.words[one.reason]));
     if (one.review > 0) {
       parts.push(make("p", REVIEWS[one.review] + " at " + one.decidedAt + (one.before ? "; " + one.before : "")));
     } else if (one.before) parts.push(make("p", one.before));
@@ -244,7 +243,7 @@
       list.append(item);
     }
     if (list.children.length) parts.push(list);
-    parts.push(make("p", criteria(one)));
+    for (const says of criteria(one)) parts.push(make("p", says));
     if (data.folder !== null) {
       const links = make("p", null, "links");
       links.append(link(one, "overlay.png", "overlay"), link(one, "report.pdf", "page"),
@@ -255,12 +254,12 @@
   }
 
   function criteria(one) {
-    const groups = { s: [], n: [], u: [] };
+    const groups = { s: [], n: [] };
     Array.from(one.judged).forEach((letter, at) => {
       if (groups[letter]) groups[letter].push(data.criteria[at]);
     });
     return Object.keys(groups).filter((letter) => groups[letter].length)
-      .map((letter) => SAYS[letter] + ": " + groups[letter].join("; ")).join(". ") + ".";
+      .map((letter) => SAYS[letter] + ": " + groups[letter].join("; "));
   }
 
   // ---- what a person does

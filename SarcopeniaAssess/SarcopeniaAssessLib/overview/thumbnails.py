@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,21 +18,51 @@ SIZE_PX = (132, 108)
 _QUALITY = 55
 _LARGEST_PX = 4 * WIDTH_PX
 _AT_ONCE = 200
+_LARGEST_PAGE_BYTES = 1 << 30
+_BLOCK = re.compile(r'<script type="application/json" class="pictures">([^<]*)</script>')
+_URI = re.compile(r"data:image/webp;base64,[A-Za-z0-9+/]+={0,2}")
 
 
-def thumbnails(overlays: Sequence[Path], advance: Callable[[], None]) -> Iterator[str]:
-    """A data URI for each overlay, in their order; empty where there is no such picture.
+def thumbnails(
+    overlays: Sequence[tuple[str, Path]], earlier: Mapping[str, str], advance: Callable[[], None]
+) -> Iterator[tuple[str, str]]:
+    """Each result's id and a data URI, in their order; empty where there is no such picture.
 
     Parameters
     ----------
+    overlays:
+        Id of the result and its overlay: a case's folder appears whole and is replaced whole, so a picture
+        of an id never changes.
+    earlier:
+        Pictures of an earlier page by id, which need not be made again.
     advance:
         Called after each.
     """
+
+    def made(each: tuple[str, Path]) -> tuple[str, str]:
+        return each[0], earlier.get(each[0]) or thumbnail(each[1])
+
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
         for start in range(0, len(overlays), _AT_ONCE):
-            for made in threads.map(thumbnail, overlays[start : start + _AT_ONCE]):
+            for picture in threads.map(made, overlays[start : start + _AT_ONCE]):
                 advance()
-                yield made
+                yield picture
+
+
+def earlier_pictures(page: Path) -> dict[str, str]:
+    """Pictures of a page that was made before, by the id of their result; none where it is no such page."""
+    try:
+        if page.stat().st_size > _LARGEST_PAGE_BYTES:
+            return {}
+        blocks = [json.loads(text) for text in _BLOCK.findall(page.read_text(encoding="utf-8"))]
+        found = {id_: picture for block in blocks for id_, picture in block}
+    except (OSError, TypeError, ValueError, RecursionError):
+        return {}
+    return {
+        id_: picture
+        for id_, picture in found.items()
+        if isinstance(id_, str) and isinstance(picture, str) and _URI.fullmatch(picture)
+    }
 
 
 def thumbnail(overlay: Path) -> str:
