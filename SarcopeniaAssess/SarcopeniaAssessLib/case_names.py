@@ -48,13 +48,20 @@ def safe_name(text: str) -> str:
     InputError
         Nothing of it is left.
     """
-    text = _UID.sub(_hash, text)
-    text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
+    text = unicodedata.normalize("NFC", _UID.sub(_hash, _as_utf8(text)))
     # Leading: dots hide, dashes look like options, and a spreadsheet would read = + - @ as a formula.
     name = _UNSAFE.sub("_", text).lstrip(".-").rstrip(".")
     if not name.strip("_"):
         raise InputError("The case's name has no letter or digit", "name it with --case NAME")
     return f"{name}_" if name.split(".")[0].lower() in _RESERVED or name.lower() in _RESERVED else name
+
+
+def _as_utf8(text: str) -> str:
+    """The name as its bytes read in UTF-8, whatever the locale has made of them; what is none gets a sign."""
+    halves = "".join(
+        "?" if "\ud800" <= sign <= "\udc7f" or "\udd00" <= sign <= "\udfff" else sign for sign in text
+    )
+    return halves.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _hash(uid: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ _SEXES = {"male": Sex.MALE, "m": Sex.MALE, "female": Sex.FEMALE, "f": Sex.FEMALE
 _UNKNOWN = {"unknown", "?", "na", "n/a", "-"}
 _DELIMITERS = ",;\t"
 _TOLD = 5
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA_SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _LARGEST_BYTES = 64 << 20
 _SEE = "see docs/cohorts.md for the columns"
 
@@ -132,9 +133,13 @@ def duplicates(rows: Sequence[Row], name_of: Callable[[Row], str | None]) -> lis
 def as_cell(value: Any) -> Any:
     """A value as a cell of a CSV that no spreadsheet takes for a formula: its text gets `'` in front then.
 
-    Source: OWASP, "CSV Injection". Numbers stay as they are.
+    Source: OWASP, "CSV Injection". Line breaks and other control signs become spaces, which not every reader
+    of CSV takes even in quotes. Numbers stay as they are.
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
+    if not isinstance(value, str):
+        return value
+    text = "".join(" " if unicodedata.category(sign) == "Cc" else sign for sign in value)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_SIGNS) else text
 
 
 def path_of(folder: Path, text: str) -> Path:

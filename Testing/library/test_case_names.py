@@ -88,3 +88,12 @@ def test_too_long_is_told_before_anything_is_written():
     require_short("x" * 200)
     with pytest.raises(OutputError, match="202 bytes long"):
         require_short("ü" * 101)
+
+
+def test_a_name_is_the_same_in_every_locale():
+    """Under LC_ALL=C Python hands out each byte of a name that is no ASCII as half a sign (PEP 383)."""
+    as_ascii = "İstanbul-ß".encode().decode("ascii", "surrogateescape")
+    assert as_ascii != "İstanbul-ß"
+    assert safe_name(as_ascii) == "İstanbul-ß"
+    assert safe_name("a\udcffb") == "a_b"  # a byte that is no UTF-8
+    assert safe_name("a\ud800b\udfffc") == "a_b_c"  # no file system's
