@@ -20,6 +20,7 @@ from Testing.fuzz.seeds import Seed, make_seeds
 
 LONGEST_S = 10.0
 START_S = 120.0
+_TOLD_EVERY = 500
 GOOD = ("read", "refused", "faults told")
 
 
@@ -76,11 +77,17 @@ def run(root: Path, numbers: Iterable[int], master: str) -> Report:
                 result = child.ask(left[0])
                 left.pop(0)
                 report.take(result)
+                _tell_progress(report, len(left))
                 if result["outcome"] in ("hang", "died"):
                     break
         finally:
             child.end()
     return report
+
+
+def _tell_progress(report: Report, left: int) -> None:
+    if left % _TOLD_EVERY == 0 and left:
+        print(f"{left} left, {len(report.findings)} findings", file=sys.stderr, flush=True)
 
 
 def keep(root: Path, finding: dict[str, Any], seeds: list[Seed], master: str, place: Path) -> Path:

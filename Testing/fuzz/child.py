@@ -79,6 +79,17 @@ def _state(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.lstat().st_size for path in folder.rglob("*")}
 
 
+def _plant_faults() -> None:
+    """Readers that hang and that take memory, by which the watching itself is tested."""
+
+    def faulty(path: Path) -> str:
+        if path.name == "ct.nii":
+            time.sleep(3600)
+        return str(len(bytearray(MEMORY_BYTES + (1 << 28))))
+
+    TARGETS["ct"] = faulty
+
+
 def main(root: Path, master: str) -> None:
     """Answer numbers until there are none."""
     warnings.simplefilter("ignore")
@@ -93,6 +104,8 @@ def main(root: Path, master: str) -> None:
     limit_memory()
     base_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     scratch = root / f"scratch-{os.getpid()}"
+    if "SARCOPENIA_FUZZ_FAULTS" in os.environ:
+        _plant_faults()
     for line in sys.stdin:
         number = int(line)
         seed = seeds[number % len(seeds)]
