@@ -153,6 +153,9 @@ def _refuse_other_objects(header: Dataset) -> None:
         raise LeftOut("object that is no CT image")
     if str(value(header, "PhotometricInterpretation") or "MONOCHROME2") not in _GREY:
         raise LeftOut("secondary capture")
+    allocated = whole(header, "BitsAllocated") or 16
+    if allocated not in (8, 16, 32) or not 1 <= (whole(header, "BitsStored") or allocated) <= allocated:
+        raise LeftOut(DAMAGED)
     sides = (whole(header, "Rows") or 0, whole(header, "Columns") or 0)
     if min(sides) < 1 or max(sides) > _LONGEST_SIDE:
         raise LeftOut(DAMAGED)

@@ -1,4 +1,4 @@
-"""JPEG of CT, lossless and lossy, decoded by SimpleITK's GDCM: a decoder plug-in of pydicom.
+"""JPEG and JPEG-LS of CT, lossless and lossy, decoded by SimpleITK's GDCM: a decoder plug-in of pydicom.
 
 Lossless JPEG is what archives store CT in, and pydicom's own free plug-ins decode no 12 or 16 bits of it.
 SimpleITK is needed here anyway and decodes them all, the same on every computer (docs/adr/0020). It reads
@@ -24,6 +24,8 @@ JPEG_SYNTAXES = (
     "1.2.840.10008.1.2.4.51",  # extended, 8 or 12 bits
     "1.2.840.10008.1.2.4.57",  # lossless
     "1.2.840.10008.1.2.4.70",  # lossless, first-order prediction: the usual one
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS; pyjpegls may take a minute over a damaged picture
+    "1.2.840.10008.1.2.4.81",  # JPEG-LS, near-lossless
 )
 DECODER_DEPENDENCIES = dict.fromkeys(JPEG_SYNTAXES, ("SimpleITK",))
 """What pydicom asks a plug-in for; SimpleITK is always there."""
@@ -68,8 +70,9 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
             image = reader.Execute()
     if image.GetSize()[:2] != (runner.columns, runner.rows) or image.GetNumberOfComponentsPerPixel() != 1:
         raise RuntimeError("the frame is not what its header announces")
-    kind = "i" if runner.pixel_representation == 1 else "u"
-    pixels = sitk.GetArrayViewFromImage(image).astype(f"<{kind}{runner.bits_allocated // 8}")
+    pixels = sitk.GetArrayViewFromImage(image).astype(
+        f"<u{runner.bits_allocated // 8}"
+    )  # a sign keeps its bits
     return np.ascontiguousarray(pixels).tobytes()
 
 

@@ -23,22 +23,13 @@ if TYPE_CHECKING:
 
 _REMEMBERED_FRAMES = 24
 """Enough for a slab and its neighbours, so that measuring after segmenting decodes nothing again."""
-_PLUGINS = {
-    "1.2.840.10008.1.2.4.80": ("JPEG-LS", "pyjpegls"),
-    "1.2.840.10008.1.2.4.81": ("JPEG-LS", "pyjpegls"),
-    "1.2.840.10008.1.2.4.90": ("JPEG 2000", "pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.4.91": ("JPEG 2000", "pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.4.201": ("HTJ2K", "pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.4.202": ("HTJ2K", "pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.4.203": ("HTJ2K", "pylibjpeg-openjpeg"),
-}
-_PREFERRED = {
+_JPEG_2000 = tuple(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203))
+_DECODERS = {
     "1.2.840.10008.1.2.5": "pydicom",  # RLE; pylibjpeg's ends the process over damaged data
     **dict.fromkeys(JPEG_SYNTAXES, LABEL),
-    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (80, 81)), "pyjpegls"),
-    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203)), "pylibjpeg"),
+    **dict.fromkeys(_JPEG_2000, "pylibjpeg"),
 }
-"""One decoder for a syntax, whatever else is installed: the same pixels on every computer."""
+"""One decoder a syntax, whatever else is installed: the same pixels on every computer."""
 _AIR_LIKE_HU = -900
 """Padding that would read as tissue is believed only where it reaches the picture's border."""
 
@@ -99,14 +90,14 @@ def stored_pixels(frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         syntax = value(getattr(frame.header, "file_meta", None), "TransferSyntaxUID")
         try:
             encapsulated = syntax is not None and bool(syntax.is_encapsulated)
-        except ValueError as error:  # no transfer syntax of the standard's
-            raise _not_decoded(syntax) from error
+        except ValueError:  # no transfer syntax of the standard's
+            encapsulated = True
+        # Uncompressed pixels are wanted with their unused bits, which may hold a padding value's sign.
+        options = {"decoding_plugin": _decoder(syntax)} if encapsulated else {"correct_unused_bits": False}
         try:
-            # Uncompressed pixels are wanted with their unused bits, which may hold a padding value's sign.
-            options = _plugin(syntax) if encapsulated else {"correct_unused_bits": False}
             stored = _pixel_array(frame, options)
         except RuntimeError as error:
-            raise _not_decoded(syntax) from error
+            raise InputError("A DICOM file's compressed pixels are damaged", DAMAGED_REMEDY) from error
         except breaches() as error:
             raise InputError("A DICOM file's pixels are truncated or damaged", DAMAGED_REMEDY) from error
         used = stored if encapsulated else _used_bits(stored, frame)
@@ -130,37 +121,28 @@ def _pixel_array(frame: Frame, options: dict[str, Any]) -> NDArray[Any]:
     return pixel_array(dataset, index=index, **options)
 
 
-def _plugin(syntax: Any) -> dict[str, Any]:
-    """The decoder to take, as pydicom's option; none where the preferred one is not installed."""
+def _decoder(syntax: Any) -> str:
+    """The name of the decoder, as pydicom knows it.
+
+    Raises
+    ------
+    InputError
+        There is none for this syntax, or it is not installed (then it is named).
+    """
     from pydicom.pixels.decoders.base import get_decoder
 
     offer_jpeg()
-    preferred = _PREFERRED.get(str(syntax))
-    try:
-        available = get_decoder(syntax).available_plugins
-    except NotImplementedError:
-        return {}
-    return {"decoding_plugin": preferred} if preferred in available else {}
-
-
-def _not_decoded(syntax: Any) -> InputError:
-    """Why no plug-in could decompress a frame: none is installed (one is named), or the data are damaged."""
-    from pydicom.pixels.decoders.base import get_decoder
-
-    try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        return InputError(
+    if (name := _DECODERS.get(str(syntax))) is None:
+        raise InputError(
             "The DICOM pixels are compressed in an unknown way", "export the series uncompressed"
         )
-    if available:
-        return InputError("A DICOM file's compressed pixels are damaged", DAMAGED_REMEDY)
-    kind, plugin = _PLUGINS.get(str(syntax), ("compressed in an unusual way", ""))
-    install = f"install {plugin} (pip install {plugin}), or " if plugin else ""
-    return InputError(
-        f"The DICOM pixels are {kind}, for which no decompressor is installed",
-        f"{install}export the series uncompressed",
-    )
+    if name not in get_decoder(syntax).available_plugins:
+        raise InputError(
+            "The DICOM pixels are JPEG 2000, for which no decompressor is installed",
+            "install pylibjpeg-openjpeg (pip install pylibjpeg pylibjpeg-openjpeg), or export the series "
+            "uncompressed",
+        )
+    return name
 
 
 def _used_bits(stored: NDArray[Any], frame: Frame) -> NDArray[Any]:

@@ -83,18 +83,25 @@ def test_an_enhanced_file_without_rescaling_is_refused(tmp_path):
         open_ct(enhanced(tmp_path / "e", change))
 
 
-def test_two_stacks_of_one_enhanced_file_are_two_series(tmp_path):
-    """A second pass over the same stretch in one file, told by its StackID."""
-    both = np.concatenate([NATIVE, LATER], axis=2)
-    place = np.concatenate([np.arange(9), np.arange(9)])
+@pytest.mark.parametrize(
+    ("sequence", "name"),
+    [
+        ("FrameContentSequence", "StackID"),
+        ("FrameContentSequence", "FrameAcquisitionNumber"),
+        ("UnassignedPerFrameConvertedAttributesSequence", "AcquisitionNumber"),
+    ],
+)
+def test_two_passes_of_one_enhanced_file_are_two_series(tmp_path, sequence, name):
+    """Twice over the same stretch in one file, frame by frame in turn; the last is a converted image's."""
+    both = np.stack([NATIVE, LATER], axis=3).reshape(30, 22, 18)
     path = write_enhanced(tmp_path / "e", both, RAS_FROM_IJK)
     dataset = pydicom.dcmread(path)
     for n, frame in enumerate(dataset.PerFrameFunctionalGroupsSequence):
-        position = (np.diag([-1.0, -1.0, 1.0, 1.0]) @ RAS_FROM_IJK @ [0, 0, place[n], 1])[:3]
+        position = (np.diag([-1.0, -1.0, 1.0, 1.0]) @ RAS_FROM_IJK @ [0, 0, n // 2, 1])[:3]
         frame.PlanePositionSequence[0].ImagePositionPatient = [f"{p:.8g}" for p in position]
-        content = pydicom.Dataset()
-        content.StackID = str(1 + n // 9)
-        frame.FrameContentSequence = [content]
+        told = pydicom.Dataset()
+        setattr(told, name, str(1 + n % 2) if name == "StackID" else 1 + n % 2)
+        setattr(frame, sequence, [told])
     dataset.save_as(path)
     listed = list_ct(path.parent)
     assert [one.slices for one in listed] == [9, 9]
@@ -117,6 +124,9 @@ def test_groups_of_frames_that_are_not_there(tmp_path):
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "secondary capture"),
         ({"SamplesPerPixel": 3}, "secondary capture"),
         ({"Rows": 0}, "damaged"),
+        ({"BitsStored": 60_000}, "damaged"),
+        ({"BitsStored": 17}, "damaged"),
+        ({"BitsAllocated": 1}, "damaged"),
         ({"Rows": 60_000, "Columns": 60_000}, "damaged"),
         ({"NumberOfFrames": 30}, "multi-frame"),
         ({"RescaleSlope": "0"}, "rescale"),
