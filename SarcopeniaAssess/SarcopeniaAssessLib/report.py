@@ -65,7 +65,7 @@ def report_pdf(record: Mapping[str, Any], picture: Image) -> bytes:
 
 def csv_row(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record as one row of a CSV: `flat_row` with absent facts empty and truth in small letters."""
-    return {name: _csv_value(value) for name, value in flat_row(record).items()}
+    return {name: csv_value(value) for name, value in flat_row(record).items()}
 
 
 def flat_row(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,8 @@ def flat_row(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _csv_value(value: Any) -> Any:
+def csv_value(value: Any) -> Any:
+    """A value as a cell of a CSV: truth in small letters, absent facts empty, no text a formula."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else as_cell(value)

@@ -178,6 +178,7 @@ def _table() -> Html:
             element("button", text, element("span", class_="arrow", aria_hidden="true"), type="button",
                     data_order=order) if order else text,
             scope="col",
+            data_title=text if order else None,
             aria_sort="none" if order else None,
         )
         for order, text in _COLUMNS

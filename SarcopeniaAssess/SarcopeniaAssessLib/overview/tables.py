@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.errors import OutputError
-from SarcopeniaAssessLib.manifest_rows import as_cell
+from SarcopeniaAssessLib.report import csv_value
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.overview.case_row import CaseRow
@@ -46,7 +46,7 @@ def parquet_bytes(rows: Sequence[CaseRow]) -> bytes:
         **dict.fromkeys(_WHOLE, pa.int32()),
         **dict.fromkeys(_TRUTHS, pa.bool_()),
         _CODES: pa.list_(pa.string()),
-        _MOMENT: pa.timestamp("s", tz="UTC"),
+        _MOMENT: pa.timestamp("ms", tz="UTC"),
     }
     cases = [_typed(row) for row in sorted(rows, key=lambda row: row.case)]
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in cases[0]])
@@ -64,7 +64,7 @@ def reviews_csv(rows: Sequence[CaseRow]) -> bytes:
     for row in sorted(rows, key=lambda row: row.case):
         if row.review != "unreviewed":
             cells = {**row.flat, "case": row.case, **_decided(row)}
-            table.writerow(["" if cells[name] is None else as_cell(cells[name]) for name in names])
+            table.writerow([csv_value(cells[name]) for name in names])
     return text.getvalue().encode()
 
 
