@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,48 @@ SENT_CLASSES = {
 _SYNTAXES = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 _STORED = (0x0000, 0xB000, 0xB006, 0xB007)
 """Success, and the warnings with which an archive has stored the object (PS3.4 B.2.3)."""
+_GATE_S = 5.0
 UNREACHABLE = "check that the archive runs, and [send] host, port and AE titles on both sides"
+
+
+class _Held(threading.Event):
+    """A gate at which a thread stays, whoever opens it, until `let_go`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Event()
+        self._is_held = True
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Stay at the gate."""
+        self.reached.set()
+        return super().wait(timeout)
+
+    def set(self) -> None:
+        """Open it, once it is no longer held."""
+        if not self._is_held:
+            super().set()
+
+    def let_go(self) -> None:
+        """Open it."""
+        self._is_held = False
+        self.set()
+
+
+@contextmanager
+def undisturbed(association: Any) -> Iterator[None]:
+    """Keep pynetdicom's own thread of an association from taking answers that are waited for here.
+
+    It means to pause that thread for each request, but on a busy machine now and then misses the moment: the
+    answer is thrown away, and the object would be sent twice.
+    """
+    gate = _Held()
+    association._reactor_checkpoint = gate
+    try:
+        gate.reached.wait(_GATE_S)
+        yield
+    finally:
+        gate.let_go()
 
 
 class DimseSender:
@@ -88,10 +130,13 @@ class DimseSender:
                 raise OutputError("The archive refuses our association", UNREACHABLE)
             if not association.is_established:
                 raise OutputError("The archive cannot be reached", UNREACHABLE)
-            yield association
+            with undisturbed(association):
+                yield association
+                if association.is_established:
+                    association.release()
         finally:
             if association.is_established:
-                association.release()
+                association.abort()
 
     def _send_one(self, association: Any, file: Path) -> str | None:
         if not association.is_established:

@@ -161,6 +161,12 @@ class Journal:
             ).fetchall()
         return [(str(key), int(changes), int(generation)) for key, changes, generation in rows]
 
+    def coming_in(self) -> list[str]:
+        """Keys of the studies that are not whole yet, as far as is known."""
+        with self._reading() as base:
+            rows = base.execute("SELECT key FROM study WHERE changes>taken").fetchall()
+        return [str(key) for (key,) in rows]
+
     def patients(self, key: str) -> int:
         """How many patients the objects of a study name."""
         with self._reading() as base:

@@ -18,6 +18,7 @@ from SarcopeniaAssessLib.errors import InputError, OutputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from SarcopeniaAssessLib.archive.server import Conversation
     from SarcopeniaAssessLib.archive.settings import Settings
     from SarcopeniaAssessLib.archive.spool import Spool
 
@@ -147,7 +148,8 @@ class Listener:
         return [
             (evt.EVT_C_ECHO, lambda _: SUCCESS),
             (evt.EVT_C_STORE, self._stored),
-            (evt.EVT_DIMSE_RECV, lambda event: event.assoc.bound.restart()),
+            (evt.EVT_DIMSE_RECV, lambda event: event.assoc.conversation.restart()),
+            (evt.EVT_PDU_RECV, _released),
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_CONN_CLOSE, self._closed),
         ]
@@ -158,7 +160,7 @@ class Listener:
         if path is None:
             return NOT_UNDERSTOOD
         try:
-            return self._take(Path(path), event.request)
+            return self._take(Path(path), event.request, event.assoc.conversation)
         except InputError as error:
             self._told.say(f"an object was not taken: {error.problem}")
             return NOT_UNDERSTOOD
@@ -171,12 +173,19 @@ class Listener:
         finally:
             self._spool.discard(Path(path))
 
-    def _take(self, path: Path, request: Any) -> int:
+    def _take(self, path: Path, request: Any, conversation: Conversation) -> int:
         label = read_label(path)
         if (label.sop_class, label.uid) != (request.AffectedSOPClassUID, request.AffectedSOPInstanceUID):
             self._told.say("an object was not taken: it is not what its sender announced")
             return OTHER_CLASS
-        self._spool.take(path, label, time.time())
+        conversation.studies.add(label.key)
+        try:
+            self._spool.take(path, label, time.time())
+        except (OSError, OutputError):
+            self._spool.interrupted([label.key])  # what was not taken will come again
+            raise
+        if conversation.over:
+            self._spool.interrupted([label.key])  # its caller never hears of this Success
         return SUCCESS
 
     def _rejected(self, event: Any) -> None:
@@ -186,7 +195,11 @@ class Listener:
         self._told.say(f"an association was refused: {words}")
 
     def _closed(self, event: Any) -> None:
-        """Remove what was half received when a connection ended."""
+        """Remove what was half received when a connection ended; what it brought may not be all."""
+        conversation = event.assoc.conversation
+        conversation.over = True
+        if not conversation.released:
+            self._spool.interrupted(list(conversation.studies))
         message = event.assoc.dimse.message
         path = getattr(message, "_data_set_path", None)
         if path is not None:
@@ -212,6 +225,12 @@ class _Repeats:
             self._last[words] = now
             more = self._kept.pop(words, 0)
         self._say(f"{words} ({more} more like it before)" if more else words)
+
+
+def _released(event: Any) -> None:
+    """Heard in the thread that also hears the connection close, so never after it."""
+    if type(event.pdu).__name__ == "A_RELEASE_RQ":
+        event.assoc.conversation.released = True
 
 
 def transfer_syntaxes() -> tuple[str, ...]:

@@ -27,11 +27,21 @@ _PER_PLACE = 4
 _OTHER_THREADS = 32
 
 
-class Bound:
-    """Bytes of one association since its last whole message; above the limit its connection is lost."""
+class Conversation:
+    """One association: its bytes since the last whole message, bounded; its studies; how it ended.
+
+    Attributes
+    ----------
+    studies:
+        Keys of those of which it brought something.
+    released, over:
+        Whether its caller has said that it is done; whether the connection is closed.
+    """
 
     def __init__(self, most: int) -> None:
         self._most, self._bytes = most, 0
+        self.studies: set[str] = set()
+        self.released = self.over = False
 
     def count(self, length: int) -> None:
         """So many bytes are about to be read.
@@ -65,15 +75,15 @@ class BoundedHandler(RequestHandler):
     def _create_association(self) -> Any:
         association: Any = super()._create_association()
         stream: Any = association.dul.socket
-        bound, read = Bound(self.server.most_bytes), stream.recv
+        conversation, read = Conversation(self.server.most_bytes), stream.recv
 
         def bounded(length: int) -> bytearray:
-            bound.count(length)
+            conversation.count(length)
             received: bytearray = read(length)
             return received
 
         stream.recv = bounded
-        association.bound = bound
+        association.conversation = conversation
         return association
 
 

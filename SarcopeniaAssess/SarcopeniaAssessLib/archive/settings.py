@@ -100,6 +100,8 @@ class Limits:
     ----------
     quiet_s:
         A study is whole when nothing more of it has come for so long.
+    interrupted_s:
+        The same where its sender was cut off or refused, by the inbox's own end too, and comes again.
     keep_hours:
         Images are kept so long after their study was assessed, for slices that come late.
     instance_mib, instances, waiting, spool_gib, free_gib:
@@ -109,6 +111,7 @@ class Limits:
     """
 
     quiet_s: float = 60.0
+    interrupted_s: float = 900.0
     keep_hours: float = 24.0
     instance_mib: float = 1024.0
     instances: int = 20_000

@@ -10,6 +10,8 @@ import hashlib
 import os
 import shutil
 import threading
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +86,9 @@ class Spool:
         self.journal = Journal(folder / FILE)
         self._limits = limits
         self._lock = threading.RLock()
+        self._interrupted: dict[str, float] = {}
         self._recover()
+        self.interrupted(self.journal.coming_in())
         self._bytes = self.journal.spooled_bytes()
 
     def take(self, path: Path, label: Label, at: float) -> bool:
@@ -102,6 +106,7 @@ class Spool:
         size, digest = path.stat().st_size, _digest_synced(path)
         place = self._studies / label.key / label.name
         with self._lock:
+            self._interrupted.pop(label.key, None)
             if self.journal.known(label.key, label.name) == digest and place.is_file():
                 path.unlink()
                 return False
@@ -114,6 +119,12 @@ class Spool:
             self._bytes += size
         return True
 
+    def interrupted(self, keys: Iterable[str]) -> None:
+        """Studies whose sender was cut off or refused: it comes again, and may take its time."""
+        until = time.monotonic() + self._limits.interrupted_s
+        with self._lock:
+            self._interrupted.update(dict.fromkeys(keys, until))
+
     def begin_quiet(self, now: float) -> list[tuple[Job, str | None]]:
         """Make a job of every study of which nothing has come for a while.
 
@@ -124,6 +135,9 @@ class Spool:
         begun: list[tuple[Job, str | None]] = []
         with self._lock:
             for key, changes, generation in self.journal.quiet_studies(now, self._limits.quiet_s):
+                if time.monotonic() < self._interrupted.get(key, 0.0):
+                    continue
+                self._interrupted.pop(key, None)
                 job = Job(key, generation + 1)
                 problem = TWO_PATIENTS if self.journal.patients(key) > 1 else None
                 if problem is None:

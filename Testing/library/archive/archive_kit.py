@@ -46,6 +46,8 @@ def send(port: int, images: list[Any], calling: str = PACS, called: str = OURS, 
     """Status of each C-STORE; -1 where the connection was lost, all -2 where no association came about."""
     from pynetdicom import AE
 
+    from SarcopeniaAssessLib.archive.dimse_peer import undisturbed
+
     entity = AE(calling)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
     for sop_class, syntax in {(str(one.SOPClassUID), str(one.file_meta.TransferSyntaxUID)) for one in images}:
@@ -54,13 +56,21 @@ def send(port: int, images: list[Any], calling: str = PACS, called: str = OURS, 
     if not association.is_established:
         return [-2] * len(images)
     told = []
-    for image in images:
-        try:
-            told.append(association.send_c_store(image).get("Status", -1))
-        except (RuntimeError, ValueError):  # lost; or no context for it
-            told.append(-1)
-    if association.is_established:
-        association.release()
+    with undisturbed(association):
+        for image in images:
+            try:
+                status = association.send_c_store(image).get("Status")
+            except ValueError:  # no context for it
+                told.append(-1)
+                continue
+            except RuntimeError:
+                status = None
+            if status is None:  # the connection is lost
+                told += [-1] * (len(images) - len(told))
+                break
+            told.append(status)
+        if association.is_established:
+            association.release()
     return told
 
 
@@ -148,7 +158,7 @@ def write_settings(folder: Path, model: Path, peer: str = "", **sections: dict[s
     given: dict[str, dict[str, Any]] = {
         "folders": {"spool": "spool", "results": "results"},
         "listen": {"callers": [PACS], "port": 0, "timeout_s": 20},
-        "limits": {"quiet_s": 0.5, "free_gib": 0},
+        "limits": {"quiet_s": 0.5, "interrupted_s": 20, "free_gib": 0},
         "assess": {"model": str(model), "device": "cpu"},
     }
     for name, values in sections.items():

@@ -1,4 +1,4 @@
-"""`sarcopenia inbox` on the small CT, whose spine nobody could count: a label map beside the settings says L3.
+"""`sarcopenia inbox` on the small CT, whose spine nobody could count: a label map tells L3.
 
 Settings take `auto` alone, for a label map is one study's own; all else is the command as it is.
 """

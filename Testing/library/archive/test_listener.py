@@ -298,3 +298,24 @@ def test_pynetdicom_logs_nothing(opened, caplog, capfd):
     said = capfd.readouterr()
     assert "PLANTED" not in said.out + said.err
     assert "1.2.826" not in said.out + said.err
+
+
+@pytest.mark.parametrize("way", ["release", "abort", "lost", "refused"])
+def test_only_who_has_said_that_it_is_done_is_not_waited_for(opened, way):
+    from pynetdicom import AE
+
+    room = 4e-5 if way == "refused" else 1.0  # 43 kB; an image is 12 kB
+    one, images = opened(limits={"quiet_s": 0.01, "interrupted_s": 600.0, "spool_gib": room}), study(1)
+    entity = AE(PACS)
+    entity.add_requested_context(images[0].SOPClassUID, images[0].file_meta.TransferSyntaxUID)
+    association = entity.associate("127.0.0.1", one.port, ae_title=OURS)
+    for image in images[:4]:
+        association.send_c_store(image)
+    if way == "lost":
+        association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
+    elif way == "abort":
+        association.abort()
+    else:
+        association.release()
+    wait_for(lambda: not one.listener._server.active_associations, 10)
+    assert len(one.spool.begin_quiet(time.time() + 60)) == (way == "release")

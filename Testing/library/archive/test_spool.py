@@ -195,3 +195,26 @@ def test_noise_is_not_understood(tmp_path):
     path.write_bytes(b"\0" * 128 + b"DICM" + bytes(range(256)) * 20)
     with pytest.raises(InputError):
         read_label(path)
+
+
+def test_a_study_whose_sender_was_cut_off_is_waited_for(tmp_path, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr("SarcopeniaAssessLib.archive.spool.time.monotonic", lambda: clock[0])
+    spool = Spool(tmp_path, limits(interrupted_s=50.0))
+    images = study(1)
+    receive(spool, images[0])
+    spool.interrupted([read_key(images[0])])
+    assert spool.begin_quiet(10.0) == []
+    clock[0] += 49.9
+    assert spool.begin_quiet(60.0) == []
+    receive(spool, images[1], at=60.0)  # it has come again: from now on the ordinary silence counts
+    assert spool.begin_quiet(69.9) == []
+    assert len(spool.begin_quiet(70.0)) == 1
+    # The end of the inbox cuts every sender off.
+    receive(spool, images[2], at=80.0)
+    spool.journal.close()
+    again = Spool(tmp_path, limits(interrupted_s=50.0))
+    assert again.begin_quiet(1e6) == []
+    clock[0] += 50.1
+    assert len(again.begin_quiet(1e6)) == 1
+    again.journal.close()

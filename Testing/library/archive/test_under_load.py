@@ -107,10 +107,11 @@ def test_a_pacs_of_pynetdicom_with_both_sides_killed(tmp_path, model):
     assert len(list((tmp_path / "results").glob("study-*"))) == STUDIES
     assert run_group(cli, ["verify", str(tmp_path / "results")]) == 0
     again = sum(count - 1 for count in pacs.taken.values())
+    repeated = sum(sender.repeated for sender in senders)
     print(
         f"\n{STUDIES} studies, {STUDIES * SLICES} images by {SENDERS} senders at once; inbox killed after "
         f"{killed_at} results, PACS killed {KILLS // 2} times; all received after {received_s:.0f} s, "
-        f"all back after {spent_s:.0f} s; {sum(s.repeated for s in senders)} images sent again by their senders; "
+        f"all back after {spent_s:.0f} s; {repeated} images sent again by their senders; "
         f"{again} results stored again with equal UID after a lost answer"
     )
     assert again <= KILLS  # one at most is under way when a side is killed
