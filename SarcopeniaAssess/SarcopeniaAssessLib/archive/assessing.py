@@ -46,7 +46,7 @@ class Assessors:
     def __init__(self, request: Request, jobs: int, minutes: float, done: Done) -> None:
         self._queue: SimpleQueue[tuple[Job, Task] | None] = SimpleQueue()
         self._done, self._stopping = done, False
-        self._work = partial(assess_in_time, max(1, round(minutes * 60)))
+        self._work = partial(in_time, max(1, round(minutes * 60)), work)
         self._prepare = partial(start_worker, request, jobs)
         self._threads = [
             threading.Thread(target=self._run, name=f"inbox assessor {n + 1}", daemon=True)
@@ -87,8 +87,8 @@ class Assessors:
                     self._done(given.pop(0), _outcomes(task, found))
 
 
-def assess_in_time(seconds: int, task: Task | None) -> list[Outcome]:
-    """The outcomes of a task, in a worker process; the kernel ends the process when its time is over."""
+def in_time(seconds: int, work: Callable[[Task], list[Outcome]], task: Task | None) -> list[Outcome]:
+    """What `work` makes of a task, in a worker process; the kernel ends the process when its time is over."""
     if task is _PAUSE:
         return []
     alarm = getattr(signal, "alarm", None)  # Windows has none
