@@ -224,19 +224,19 @@ def _text_item(text: Text) -> Any:
 
 def _algorithm(record: Mapping[str, Any]) -> Any:
     """The network that drew, TID 4019; `None` where none did."""
-    from highdicom.sr import AlgorithmIdentification
+    from highdicom.sr import AlgorithmIdentification, CodeContentItem, TextContentItem
 
     model = record["model"]
     if model["name"] is None:
         return None
     parameters = [f"weights sha256 {model['sha256']}", f"input sha256 {record['input']['sha256']}"]
-    return AlgorithmIdentification(
-        name=model["name"],
-        version=model["version"],
-        parameters=parameters,
-        manufacturer=MANUFACTURER,
-        family=concept(codes.ARTIFICIAL_INTELLIGENCE),
-    )
+    made = AlgorithmIdentification(name=model["name"], version=model["version"], parameters=parameters)
+    # By hand: highdicom takes both from 0.28 on, Slicer 5.12 brings 0.27.
+    maker = TextContentItem(concept(codes.ALGORITHM_MANUFACTURER), MANUFACTURER, "HAS CONCEPT MOD")
+    family = concept(codes.ARTIFICIAL_INTELLIGENCE)
+    made.insert(2, maker)
+    made.append(CodeContentItem(concept(codes.ALGORITHM_FAMILY), family, "HAS CONCEPT MOD"))
+    return made
 
 
 def _observers(record: Mapping[str, Any]) -> Any:
