@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from SarcopeniaAssessLib import __version__
+from SarcopeniaAssessLib.markup import Html, element, joined
 from SarcopeniaTraining.report_page.circumstances import (
     Circumstances,
     Classification,
@@ -15,7 +16,6 @@ from SarcopeniaTraining.report_page.circumstances import (
 )
 from SarcopeniaTraining.report_page.content import ReportContent
 from SarcopeniaTraining.report_page.expectation import Verdict
-from SarcopeniaTraining.report_page.markup import Html, element, joined
 from SarcopeniaTraining.report_page.sections import Section, all_rows, reasons
 from SarcopeniaTraining.report_page.table_parts import Grid, laid_out, verdict
 from SarcopeniaTraining.splits import CLASSIFICATION_SIZES, SEGMENTATION_SIZES

@@ -7,13 +7,13 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
+from SarcopeniaAssessLib.markup import Html, element, raw
 from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaAssessLib.wording import RESEARCH_SENTENCE
 from SarcopeniaTraining.report_page import sections
 from SarcopeniaTraining.report_page.circumstances import Data
 from SarcopeniaTraining.report_page.content import PAPER_TABLES, ReportContent, collect
 from SarcopeniaTraining.report_page.making import agreement_section, run_section
-from SarcopeniaTraining.report_page.markup import Html, element, raw
 
 REPORT = "report.html"
 PAPER = "Deep Learning–Assisted Detection of Sarcopenia in Cross-Sectional Computed Tomography Imaging"

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from SarcopeniaAssessLib.markup import Html, element, joined
 from SarcopeniaTraining.report_page.comparison_rows import ComparisonRow, Measured
-from SarcopeniaTraining.report_page.markup import Html, element, joined
 from SarcopeniaTraining.table_files import decimal_text
 
 _HEIGHT, _OURS_AT, _PRINTED_AT = 34, 11, 24

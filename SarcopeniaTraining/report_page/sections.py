@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from SarcopeniaAssessLib.markup import Html, element, joined, name_of
 from SarcopeniaTraining.report_page.comparison_rows import (
     ComparisonRow,
     table_1_rows,
@@ -15,7 +16,6 @@ from SarcopeniaTraining.report_page.comparison_rows import (
 from SarcopeniaTraining.report_page.content import PAPER_TABLES, ReportContent
 from SarcopeniaTraining.report_page.contradictions import CONTRADICTIONS, Contradiction, of_place
 from SarcopeniaTraining.report_page.expectation import Reason
-from SarcopeniaTraining.report_page.markup import Html, element, joined, name_of
 from SarcopeniaTraining.report_page.pictures import Picture
 from SarcopeniaTraining.report_page.plots import dot_plot
 from SarcopeniaTraining.report_page.shown_table import ShownTable

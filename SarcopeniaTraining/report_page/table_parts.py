@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from SarcopeniaAssessLib.markup import Html, element, joined
 from SarcopeniaTraining.report_page.comparison_rows import ComparisonRow
 from SarcopeniaTraining.report_page.expectation import Reason, Verdict
-from SarcopeniaTraining.report_page.markup import Html, element, joined
 from SarcopeniaTraining.report_page.shown_table import Group, ShownTable, number_in
 from SarcopeniaTraining.table_files import NOT_KNOWN
 

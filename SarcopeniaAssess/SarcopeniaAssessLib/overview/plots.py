@@ -26,8 +26,7 @@ def histogram(group: Group, distribution: Distribution) -> Html:
     ]
     base = TOP_PX + HEIGHT_PX
     ground = element("line", x1="0%", x2="100%", y1=base, y2=base, class_="base")
-    top = element("text", f"{most:,}", x=0, y=TOP_PX - 4, class_="most")
-    parts = [ground, *_ticks(distribution), *bars, *_cutoffs(group, distribution), top]
+    parts = [ground, *_ticks(distribution), *bars, *_cutoffs(group, distribution)]
     return element(
         "svg",
         *parts,

@@ -58,7 +58,12 @@ def distribution_section(rows: Sequence[CaseRow], distribution: Distribution) ->
     """A histogram for each sex, and in words what it shows."""
     out = sum(not row.counts for row in rows)
     figures = [
-        element("figure", element("h3", group.title), histogram(group, distribution), _caption(group))
+        element(
+            "figure",
+            element("h3", group.title, " ", element("span", _highest(group), class_="small")),
+            histogram(group, distribution),
+            _caption(group),
+        )
         for group in distribution.groups
     ]
     key = element(
@@ -74,6 +79,11 @@ def distribution_section(rows: Sequence[CaseRow], distribution: Distribution) ->
     said = f"Skeletal muscle area (SMA) in cm², bins of 5 cm².{left_out}"
     nothing = None if figures else element("p", "No case has an area that counts.")
     return element("div", element("p", said), key, element("div", *figures, class_="plots"), nothing)
+
+
+def _highest(group: Group) -> str:
+    most = max(group.bins)
+    return f"highest bar: {most:,} {'case' if most == 1 else 'cases'}"
 
 
 def _caption(group: Group) -> Html:

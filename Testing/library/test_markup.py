@@ -2,7 +2,7 @@
 
 import pytest
 
-from SarcopeniaTraining.report_page.markup import Html, element, joined, name_of, raw, text_of
+from SarcopeniaAssessLib.markup import Html, element, joined, name_of, raw, text_of
 
 
 def test_text_stays_text():
