@@ -1,9 +1,9 @@
-"""NRRD and MetaImage (`.nrrd`, `.nhdr`, `.mha`, `.mhd`) through SimpleITK.
+"""NRRD and MetaImage (`.nrrd`, `.nhdr`, `.mha`, `.mhd`), ITK's formats, read without ITK.
 
-ITK fills in what a header leaves out: no space → its own axes, no spacing → 1 mm, no matrix → the
-identity. An area or a level must not rest on such a guess, so the header's text is read first and
-refused where it does not say. What two readers of one header could understand differently (a field twice, a
-file of voxels elsewhere) is refused too. ITK's world is LPS; it becomes RAS here.
+ITK fills in what a header leaves out (no space → its own axes, no spacing → 1 mm, no matrix → the identity),
+on which no area may rest, and some damaged headers end its process. Here a header that does not say is
+refused, and so is what two readers could understand differently: a field twice, a file of voxels elsewhere.
+Both formats have LPS as their world, NRRD also others; it becomes RAS here.
 """
 
 from __future__ import annotations
@@ -23,28 +23,47 @@ from SarcopeniaAssessLib.stored_image import (
     refuse_more_than,
     refuse_voxel_type,
     sha256_of,
-    silent_stderr,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 NRRD_MAGIC = b"NRRD"
 _HEADER_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
 _PADDING_BYTES = 1 << 20
 _DATA_FIELD = "ElementDataFile"
-_RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0])
 _GEOMETRY_REMEDY = "export the CT again with its position, orientation and spacing"
-_ENCODINGS = ("raw", "gzip", "gz")
-_PATIENT_SPACES = (
-    "right-anterior-superior",
-    "ras",
-    "left-anterior-superior",
-    "las",
-    "left-posterior-superior",
-    "lps",
-)
+_ZLIB_OR_GZIP = 47
+_LPS = (-1.0, -1.0, 1.0)
+_PATIENT_SPACES = {
+    "right-anterior-superior": (1.0, 1.0, 1.0),
+    "ras": (1.0, 1.0, 1.0),
+    "left-anterior-superior": (-1.0, 1.0, 1.0),
+    "las": (-1.0, 1.0, 1.0),
+    "left-posterior-superior": _LPS,
+    "lps": _LPS,
+}
+"""NRRD's spaces and the signs that make them RAS."""
+_NRRD_TYPES = {
+    "i1": "signed char, int8, int8_t",
+    "u1": "uchar, unsigned char, uint8, uint8_t",
+    "i2": "short, short int, signed short, signed short int, int16, int16_t",
+    "u2": "ushort, unsigned short, unsigned short int, uint16, uint16_t",
+    "i4": "int, signed int, int32, int32_t",
+    "u4": "uint, unsigned int, uint32, uint32_t",
+    "i8": "longlong, long long, long long int, signed long long, signed long long int, int64, int64_t",
+    "u8": "ulonglong, unsigned long long, unsigned long long int, uint64, uint64_t",
+    "f4": "float",
+    "f8": "double",
+}
+_META_TYPES = {
+    "CHAR": "i1", "UCHAR": "u1", "SHORT": "i2", "USHORT": "u2", "INT": "i4", "UINT": "u4", "LONG": "i4",
+    "ULONG": "u4", "LONG_LONG": "i8", "ULONG_LONG": "u8", "FLOAT": "f4", "DOUBLE": "f8",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,15 +104,15 @@ def read_nrrd(path: Path) -> StoredImage:
     Raises
     ------
     InputError
-        Damaged, truncated, not 3-D, several values a voxel.
+        Damaged, truncated, not 3-D, several values a voxel, or packed in an unusual way.
     GeometryError
-        No `space` of the patient or no `space directions`: ITK would take its own axes for the
-        patient's, and feet could be head.
+        No `space` of the patient or no `space directions`: feet could be head.
     """
     header = _parse(path, separator=":", last="")
     fields = header.fields
     sides = header.sides("sizes")
-    if fields.get("space", "").lower() not in _PATIENT_SPACES:
+    signs = _PATIENT_SPACES.get(fields.get("space", "").lower())
+    if signs is None:
         raise GeometryError(
             "The NRRD header does not say how its axes lie in the patient (space)", _GEOMETRY_REMEDY
         )
@@ -102,12 +121,18 @@ def read_nrrd(path: Path) -> StoredImage:
         raise GeometryError(
             "The NRRD header gives no direction of every axis (space directions)", _GEOMETRY_REMEDY
         )
-    _refuse_flat(np.array(directions).reshape(3, 3))
+    affine = _affine(np.array(directions).reshape(3, 3), header.numbers("space origin"), signs)
     data = _data_file(path, fields.get("data file", fields.get("datafile", "")))
-    if fields.get("encoding", "").lower() not in _ENCODINGS:
-        raise InputError("The voxels are encoded in an unusual way", "save the image as raw or gzip")
-    refuse_more_than(data.stat().st_size, math.prod(sides))  # a voxel has a byte at least
-    return _read(path, "NrrdImageIO", sha256_of({path, data}))
+    encoding = fields.get("encoding", "").lower()
+    skipped = {fields.get(f"{unit}{gap}skip", "0") for unit in ("line", "byte") for gap in (" ", "")}
+    if encoding not in ("raw", "gzip", "gz") or skipped != {"0"}:
+        raise InputError("The voxels are stored in an unusual way", "save the image as raw or gzip")
+    order = {"little": "<", "big": ">", "": "|"}.get(fields.get("endian", "").lower(), "")
+    wanted = " ".join(fields.get("type", "").lower().split())
+    code = next((code for code, names in _NRRD_TYPES.items() if wanted in names.split(", ")), "")
+    place = _Voxels(data, header.size if data == path else 0, sides, _voxel_type(code, order))
+    raw = place.mapped() if encoding == "raw" else place.inflated()
+    return StoredImage(raw, 1.0, 0.0, affine, "nrrd", sha256_of({path, data}))
 
 
 def read_metaimage(path: Path) -> StoredImage:
@@ -116,13 +141,13 @@ def read_metaimage(path: Path) -> StoredImage:
     Raises
     ------
     InputError
-        Damaged, truncated, not 3-D, several values a voxel.
+        Damaged, truncated, not 3-D, several values a voxel, or stored in an unusual way.
     GeometryError
-        No spacing or no orientation: ITK would take 1 mm and the identity.
+        No spacing or no orientation.
     """
     header = _parse(path, separator="=", last=_DATA_FIELD)
     fields = header.fields
-    header.sides("dimsize")
+    sides = header.sides("dimsize")
     spacing = header.numbers("elementspacing") or header.numbers("elementsize")
     if len(spacing) != 3:
         raise GeometryError("The MetaImage header gives no spacing (ElementSpacing)", _GEOMETRY_REMEDY)
@@ -132,10 +157,54 @@ def read_metaimage(path: Path) -> StoredImage:
     matrix = next((m for n in ("transformmatrix", "orientation", "rotation") if (m := header.numbers(n))), [])
     if len(matrix) != 9:
         raise GeometryError("The MetaImage header gives no orientation (TransformMatrix)", _GEOMETRY_REMEDY)
-    _refuse_flat(np.array(matrix).reshape(3, 3))
+    origin = next((m for n in ("offset", "position", "origin") if (m := header.numbers(n))), [])
+    affine = _affine(np.array(matrix).reshape(3, 3) * np.array(spacing)[:, None], origin, _LPS)
+    _refuse_unusual_metaimage(fields)
     data = _data_file(path, fields[_DATA_FIELD.lower()])
-    _refuse_damaged_metaimage(data, header, attached=data == path)
-    return _read(path, "MetaImageIO", sha256_of({path, data}))
+    is_big = "true" in {fields.get(f"{name}byteordermsb", "").lower() for name in ("element", "binarydata")}
+    code = _META_TYPES.get(fields.get("elementtype", "").upper().removeprefix("MET_"), "")
+    place = _Voxels(
+        data, header.size if data == path else 0, sides, _voxel_type(code, ">" if is_big else "<")
+    )
+    is_packed = fields.get("compresseddata", "false").lower() in ("true", "1")
+    raw = place.inflated() if is_packed else place.mapped()
+    return StoredImage(raw, 1.0, 0.0, affine, "metaimage", sha256_of({path, data}))
+
+
+def _refuse_unusual_metaimage(fields: dict[str, str]) -> None:
+    """Refuse what would give the bytes another meaning: text, other dimensions, scaling, a header to skip."""
+    if fields.get("elementnumberofchannels", "1") != "1":
+        refuse_voxel_type(np.dtype("V2"))
+    usual = {
+        "ndims": ("3",),
+        "binarydata": ("true", "1"),
+        "headersize": ("", "0"),
+        "elementtointensityfunctionslope": ("", "1"),
+        "elementtointensityfunctionoffset": ("", "0"),
+    }
+    if any(fields.get(name, values[0]).lower() not in values for name, values in usual.items()):
+        raise InputError("The voxels are stored in an unusual way", "save the image again, e.g. as .nii.gz")
+
+
+def _affine(vectors: NDArray[np.float64], origin: list[float], signs: Iterable[float]) -> NDArray[np.float64]:
+    """RAS from indices, of what a step along each axis is (rows) and where the first voxel lies (mm)."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    has_length = bool(np.isfinite(lengths).all() and (lengths > 0).all())
+    if not has_length or abs(np.linalg.det(vectors)) < 0.1 * lengths.prod():
+        raise GeometryError("The image's axes lie in one plane or have no length", _GEOMETRY_REMEDY)
+    if len(origin) not in (0, 3) or not np.isfinite(origin).all():
+        raise GeometryError("The image's origin is no place", _GEOMETRY_REMEDY)
+    affine = np.eye(4)
+    affine[:3, :3] = vectors.T
+    affine[:3, 3] = origin or 0.0
+    return np.diag([*signs, 1.0]) @ affine
+
+
+def _voxel_type(code: str, order: str) -> np.dtype[Any]:
+    """The type of voxels, refused if the header's is unknown or its byte order is not said."""
+    if not code or not order or (order == "|" and code[1] != "1"):
+        raise InputError("The header's type of voxels is unknown", "save the CT as signed 16-bit integers")
+    return np.dtype(order + code)
 
 
 def _parse(path: Path, separator: str, last: str) -> _Header:
@@ -163,13 +232,6 @@ def _parse(path: Path, separator: str, last: str) -> _Header:
     return _Header(fields, size)
 
 
-def _refuse_flat(directions: np.ndarray[Any, Any]) -> None:
-    lengths = np.linalg.norm(directions, axis=1)
-    has_length = bool(np.isfinite(lengths).all() and (lengths > 0).all())
-    if not has_length or abs(np.linalg.det(directions)) < 0.1 * lengths.prod():
-        raise GeometryError("The image's axes lie in one plane or have no length", _GEOMETRY_REMEDY)
-
-
 def _data_file(path: Path, name: str) -> Path:
     """The file that holds the voxels; the header's own if they are attached."""
     if name in ("", "LOCAL", "Local", "local"):
@@ -191,75 +253,45 @@ def _data_file(path: Path, name: str) -> Path:
     return data
 
 
-def _refuse_damaged_metaimage(data: Path, header: _Header, *, attached: bool) -> None:
-    """Refuse voxels that are unknown, too few or damaged, which ITK would fill up or hand out."""
-    kinds = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "LONG": 4, "ULONG": 4}
-    kinds |= {"FLOAT": 4, "DOUBLE": 8, "LONG_LONG": 8, "ULONG_LONG": 8}
-    fields = header.fields
-    if fields.get("elementnumberofchannels", "1") != "1":
-        refuse_voxel_type(np.dtype("V2"))
-    size = kinds.get(fields.get("elementtype", "").upper().removeprefix("MET_"))
-    if size is None:
-        raise InputError("The header's type of voxels is unknown", "save the CT as signed 16-bit integers")
-    needed = math.prod(header.sides("dimsize")) * size
-    begin = header.size if attached else 0
-    if fields.get("compresseddata", "false").lower() in ("true", "1"):
-        refuse_more_than(data.stat().st_size, needed)
-        there = _inflated_size(data, begin, needed)
-    else:
-        there = data.stat().st_size - begin
-    if there < needed:
-        raise InputError("The file is truncated", DAMAGED_REMEDY)
+@dataclass(frozen=True)
+class _Voxels:
+    """Where the voxels lie: file, first byte, sides, type."""
 
+    file: Path
+    begin: int
+    sides: tuple[int, ...]
+    dtype: np.dtype[Any]
 
-def _inflated_size(data: Path, begin: int, needed: int) -> int:
-    """Size of zlib-compressed voxels, checksum verified: ITK hands out damaged ones without a word."""
-    inflater = zlib.decompressobj(wbits=47)
-    size = 0
-    with data.open("rb") as stream:
-        stream.seek(begin)
-        try:
-            while not inflater.eof and (chunk := inflater.unconsumed_tail or stream.read(_BLOCK_BYTES)):
-                size += len(inflater.decompress(chunk, _BLOCK_BYTES))
-                if size > needed + _PADDING_BYTES:
-                    raise InputError(
-                        "The compressed file goes on after the image's last voxel", DAMAGED_REMEDY
-                    )
-        except zlib.error as error:
-            raise InputError("The compressed file is damaged", DAMAGED_REMEDY) from error
-    if not inflater.eof:
-        raise InputError("The file is truncated", DAMAGED_REMEDY)
-    return size
+    @property
+    def size(self) -> int:
+        """Bytes that they take."""
+        return math.prod(self.sides) * self.dtype.itemsize
 
+    def mapped(self) -> NDArray[Any]:
+        """As (i, j, k), read when they are looked at."""
+        if self.file.stat().st_size < self.begin + self.size:
+            raise InputError("The file is truncated", DAMAGED_REMEDY)
+        return np.memmap(self.file, self.dtype, "r", self.begin, self.sides, order="F")
 
-class _ItkMemory:
-    """An image's own memory as an array's base: ITK frees it with the image, not with the last array."""
-
-    def __init__(self, image: Any, view: np.ndarray[Any, Any]) -> None:
-        self.image = image
-        self.__array_interface__ = view.__array_interface__
-
-
-def _read(path: Path, image_io: str, sha256: str) -> StoredImage:
-    """Read with ITK into its own memory and look at that memory as (i, j, k), without a copy."""
-    import SimpleITK as sitk  # noqa: N813 - its usual name
-
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO(image_io)
-    reader.SetFileName(str(path))
-    try:
-        with silent_stderr():
-            reader.ReadImageInformation()
-            if reader.GetNumberOfComponents() != 1:
-                refuse_voxel_type(np.dtype("V2"))
-            refuse_dimensions(reader.GetSize())
-            image = reader.Execute()
-    except (RuntimeError, OverflowError) as error:
-        raise InputError("The image cannot be read: it is truncated or damaged", DAMAGED_REMEDY) from error
-    raw = np.asarray(_ItkMemory(image, sitk.GetArrayViewFromImage(image))).transpose(2, 1, 0)
-    refuse_voxel_type(raw.dtype)
-    affine = np.eye(4)
-    affine[:3, :3] = _RAS_FROM_LPS @ np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = _RAS_FROM_LPS @ image.GetOrigin()
-    return StoredImage(raw, 1.0, 0.0, affine, "nrrd" if image_io == "NrrdImageIO" else "metaimage", sha256)
+    def inflated(self) -> NDArray[Any]:
+        """As (i, j, k), inflated, the checksum verified."""
+        refuse_more_than(self.file.stat().st_size, self.size)
+        voxels = np.empty(self.size, np.uint8)
+        filled, inflater = 0, zlib.decompressobj(wbits=_ZLIB_OR_GZIP)
+        with self.file.open("rb") as stream:
+            stream.seek(self.begin)
+            try:
+                while not inflater.eof and (chunk := inflater.unconsumed_tail or stream.read(_BLOCK_BYTES)):
+                    block = np.frombuffer(inflater.decompress(chunk, _BLOCK_BYTES), np.uint8)
+                    part = block[: max(0, self.size - filled)]
+                    voxels[filled : filled + len(part)] = part
+                    filled += len(block)
+                    if filled > self.size + _PADDING_BYTES:
+                        problem = "The compressed file goes on after the image's last voxel"
+                        raise InputError(problem, DAMAGED_REMEDY)
+            except zlib.error as error:
+                raise InputError("The compressed file is damaged", DAMAGED_REMEDY) from error
+        if not inflater.eof or filled < self.size:
+            raise InputError("The file is truncated", DAMAGED_REMEDY)
+        voxels.flags.writeable = False
+        return voxels.view(self.dtype).reshape(self.sides, order="F")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from Testing.fuzz.child import damaged_copy
 from Testing.fuzz.seeds import Seed, make_seeds
 
 LONGEST_S = 10.0
+_PATIENCE = 6
 START_S = 120.0
 _TOLD_EVERY = 500
 GOOD = ("read", "refused", "faults told")
@@ -75,9 +77,8 @@ def run(root: Path, numbers: Iterable[int], master: str) -> Report:
         try:
             while left:
                 result = child.ask(left[0])
-                left.pop(0)
                 report.take(result)
-                _tell_progress(report, len(left))
+                _tell_progress(report, left.pop(0), len(left))
                 if result["outcome"] in ("hang", "died"):
                     break
         finally:
@@ -85,7 +86,9 @@ def run(root: Path, numbers: Iterable[int], master: str) -> Report:
     return report
 
 
-def _tell_progress(report: Report, left: int) -> None:
+def _tell_progress(report: Report, number: int, left: int) -> None:
+    if report.findings and report.findings[-1]["number"] == number:
+        print(f"finding: {report.findings[-1]}"[:1500], file=sys.stderr, flush=True)
     if left % _TOLD_EVERY == 0 and left:
         print(f"{left} left, {len(report.findings)} findings", file=sys.stderr, flush=True)
 
@@ -123,10 +126,26 @@ class _Child:
         self._fresh = False
         if begun is None:
             return self._lost(number, "died")
+        begun_s = self._used_s()
         result = self._next(LONGEST_S)
+        # On a busy machine ten seconds may pass without a processor: what counts is the child's own time.
+        waited_s = LONGEST_S
+        while result is None and self._process.poll() is None and waited_s < _PATIENCE * LONGEST_S:
+            if self._used_s() - begun_s >= LONGEST_S:
+                break
+            result = self._next(1.0)
+            waited_s += 1.0
         if result is None:
             return self._lost(number, "hang" if self._process.poll() is None else "died")
         return result
+
+    def _used_s(self) -> float:
+        """Processor time of the child, seconds."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
         """Let it go, or end it."""
