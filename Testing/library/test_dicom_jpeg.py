@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
@@ -128,3 +130,80 @@ def test_a_frame_of_another_size_is_refused(tmp_path):
         dataset.save_as(file)
     with pytest.raises(InputError, match="damaged"):
         open_ct(tmp_path).slab(0, 9)
+
+
+def frame_header(**changes) -> bytes:
+    """Markers of a lossless JPEG of 30 × 22 pixels of 16 bits up to its scan, as ITU-T T.81 B.2 has them."""
+    sides = changes.get("sides", (22, 30))
+    sof = struct.pack(">BHHB", changes.get("precision", 16), *sides, changes.get("components", 1))
+    counts = changes.get("counts", bytes((0, 2, 2, *13 * [0])))
+    parts = [
+        (changes.get("marker", 0xC3), sof + b"\x01\x11\x00"),
+        (0xC4, b"\x00" + counts + changes.get("values", bytes(4))),
+        *changes.get("more", []),
+        (0xDA, changes.get("scan", b"\x01\x01\x00\x01\x00\x00")),
+    ]
+    made = b"".join(struct.pack(">BBH", 0xFF, marker, 2 + len(part)) + part for marker, part in parts)
+    return changes.get("start", b"\xff\xd8") + made
+
+
+RUNNER = SimpleNamespace(rows=22, columns=30, bits_allocated=16)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"precision": 12},
+        {"marker": 0xC1, "precision": 12},
+        {"marker": 0xF7},
+        {"more": [(0xE0, b"JFIF"), (0xFE, b"a comment"), (0xDD, b"\0\0"), (0xF8, bytes(11))]},
+    ],
+)
+def test_frames_that_are_such_a_picture_are_let_through(changes):
+    dicom_jpeg._check_frame(frame_header(**changes) + bytes(9), RUNNER)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": 228},  # ends GDCM's process
+        {"precision": 0},
+        {"marker": 0xC0, "precision": 12},
+        {"marker": 0xC9},  # arithmetic coding
+        {"marker": 0xC2, "precision": 8},  # progressive
+        {"sides": (60_000, 60_000)},
+        {"sides": (30, 22)},
+        {"components": 3},
+        {"more": [(0xC3, struct.pack(">BHHB", 16, 22, 30, 1) + b"\x01\x11\x00")]},
+        {"counts": bytes((3, *15 * [0]))},  # three codes of one bit
+        {"counts": bytes((0, 2, 200, *13 * [0]))},
+        {"values": bytes(2)},
+        {"scan": b"\x03\x01\x00\x01\x00\x00"},
+        {"scan": b"\x01"},
+        {"start": b"\xff\xd9"},
+        {"more": [(0xF8, bytes(4))]},
+    ],
+)
+def test_frames_that_are_none_never_reach_the_decoder(changes):
+    with pytest.raises(RuntimeError):
+        dicom_jpeg._check_frame(frame_header(**changes) + bytes(9), RUNNER)
+
+
+def test_a_header_that_ends_is_refused_wherever_it_does():
+    whole = frame_header()
+    for end in range(len(whole)):
+        with pytest.raises(RuntimeError):
+            dicom_jpeg._check_frame(whole[:end], RUNNER)
+
+
+def test_a_damaged_precision_ends_no_process(tmp_path):
+    for file in by_itk(tmp_path):
+        dataset = pydicom.dcmread(file)
+        frame = bytearray(pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1))
+        frame[frame.index(b"\xff\xc3") + 4] = 228
+        dataset.PixelData = encapsulate([bytes(frame)])
+        dataset["PixelData"].is_undefined_length = True
+        dataset.save_as(file)
+    with pytest.raises(InputError, match="damaged"):
+        open_ct(tmp_path).slab(0, 1)
