@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib import dicom_codes as codes
 from SarcopeniaAssessLib.dicom_moments import made_at, set_moments
+from SarcopeniaAssessLib.dicom_source import UTF8
 from SarcopeniaAssessLib.dicom_uids import derived_uid, fixed_uid, provenance_uid
 from SarcopeniaAssessLib.overlay import CONTOUR
 from SarcopeniaAssessLib.wording import mask_text, shortened
@@ -73,6 +74,7 @@ def build_segmentation(record: Mapping[str, Any], pixels: NDArray[np.bool_], sou
         omit_empty_frames=False,
         **equipment(record),
     )
+    made.SpecificCharacterSet = UTF8  # highdicom before 0.28 takes another
     made.SegmentSequence[0].SegmentDescription = f"{mask_text(record)}; provenance id {provenance}"
     _fix_dimensions(made, derived_uid(provenance, "dimensions"))
     made.SourceImageSequence = deepcopy(list(made.SourceImageSequence))  # highdicom shares its items

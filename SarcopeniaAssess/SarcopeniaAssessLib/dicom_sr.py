@@ -23,6 +23,7 @@ from SarcopeniaAssessLib.dicom_seg import (
     series_uid,
     tracking_id,
 )
+from SarcopeniaAssessLib.dicom_source import UTF8
 from SarcopeniaAssessLib.dicom_uids import provenance_uid
 from SarcopeniaAssessLib.wording import RESEARCH_SENTENCE, criterion_text, level_text, status_of
 
@@ -88,6 +89,7 @@ def build_report(record: Mapping[str, Any], source: SourceSlice, segmentation: D
     )
     if verified:
         made.VerifyingObserverSequence[0].VerificationDateTime = with_zone(decided_at(record))
+    made.SpecificCharacterSet = UTF8  # highdicom before 0.28 takes another
     _drop_segment_numbers(made)
     refer_to(made, source)
     set_moments(made, made_at(record), decided_at(record))
