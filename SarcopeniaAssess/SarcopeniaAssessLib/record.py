@@ -238,6 +238,8 @@ def read_record(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RecordError("The record is not a JSON object", remedy)
     validate_record(content)
+    for other in content["other_criteria"]:  # the schema asks for it of the status alone
+        other.setdefault("borderline", None)
     return content
 
 

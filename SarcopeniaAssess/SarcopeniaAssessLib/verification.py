@@ -169,9 +169,8 @@ def _status_findings(record: Mapping[str, Any]) -> Iterator[Finding]:
             ("cutoff", status.cutoff),
             ("borderline", status.borderline),
         ):
-            told = block.get(name)  # a record of another program may leave out what it does not know
-            if not _equal(told, value):
-                words = f"{block['criterion']}: the record says {name} {told}, its numbers {value}."
+            if not _equal(block[name], value):
+                words = f"{block['criterion']}: the record says {name} {block[name]}, its numbers {value}."
                 yield _error("status_contradicts", words)
 
 

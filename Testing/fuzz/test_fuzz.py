@@ -5,16 +5,20 @@ The long one is `python -m Testing.fuzz` (docs/reliability.md).
 
 from __future__ import annotations
 
+import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from SarcopeniaAssessLib.errors import InputError
+from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
+from SarcopeniaAssessLib.verification import verify_path
 from Testing.fuzz import campaign, child, targets, whole_commands
 from Testing.fuzz.mutations import damaged
 from Testing.fuzz.targets import TARGETS
+from Testing.library import small_case
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +110,39 @@ def test_a_thousand_files_and_the_command(prepared):
     report = campaign.run(root, range(1000), "long")
     assert report.findings == []
     assert whole_commands.findings(root, seeds, 60, "long") == []
+
+
+FOUND = sorted((Path(__file__).parent / "found").iterdir())
+"""Files that once ended the process in ITK's readers of MetaImage and NRRD; called kind-seed-number."""
+
+
+@pytest.mark.parametrize("folder", FOUND, ids=lambda folder: folder.name)
+def test_what_was_found_is_read_or_refused(folder):
+    kind, name, _ = folder.name.split("-")
+    (header,) = folder.glob(f"*.{name}")
+    with suppress(SarcopeniaError):
+        assert TARGETS[kind](header) == "read"
+
+
+def test_a_criterion_whose_borderline_is_left_out_is_verified(tmp_path):
+    """The schema asks for it of the status alone."""
+    record = small_case.record()
+    for other in record["other_criteria"]:
+        del other["borderline"]
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "assessment.json").write_text(json.dumps(record), "utf-8")
+    (found,) = verify_path(tmp_path / "one")
+    # The first of the two is determined with an interval, so its borderline is known; the second's is not.
+    told = [finding.message for finding in found.findings if finding.code == "status_contradicts"]
+    assert told == ["derstine2018_smi: the record says borderline None, its numbers False."]
+
+
+def test_presets_splits_and_registries_that_were_not_understood(tmp_path):
+    deep = tmp_path / "finetune.json"
+    deep.write_text("[" * 100_000)
+    with pytest.raises(SarcopeniaError):
+        TARGETS["preset"](deep)
+    with pytest.raises(SarcopeniaError):
+        TARGETS["splits"](deep)
+    with pytest.raises(SarcopeniaError, match="its entry makes no sense"):
+        TARGETS["model"](small_case.write_model(tmp_path / "m.safetensors", preprocessing={"slices": "x"}))

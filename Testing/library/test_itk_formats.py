@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 
 import numpy as np
@@ -160,3 +161,76 @@ def test_damage_inside_compressed_voxels_is_noticed(tmp_path, capfd, name):
     with pytest.raises(InputError, match="damaged"):
         open_ct(path)
     assert capfd.readouterr() == ("", "")
+
+
+def packed_by_hand(path, header: str, voxels: bytes):
+    """A file of a header and voxels."""
+    path.write_bytes(header.encode() + voxels)
+    return path
+
+
+NRRD = (
+    "NRRD0004\ntype: {type}\ndimension: 3\nspace: RAS\nsizes: 30 22 9\n"
+    "space directions: (0.9,0,0) (0,1.3,0) (0,0,4)\nspace origin: (1,2,3)\n"
+    "endian: {endian}\nencoding: {encoding}\n{more}\n"
+)
+META = (
+    "ObjectType = Image\nNDims = 3\nBinaryData = {binary}\nBinaryDataByteOrderMSB = {big}\n"
+    "TransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = 1 2 3\nElementSpacing = 0.9 1.3 4\nDimSize = 30 22 9\n"
+    "ElementType = {type}\n{more}ElementDataFile = LOCAL\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("short", "<i2"), ("int16", ">i2"), ("int32_t", ">i4"), ("float", "<f4"), ("double", ">f8")],
+)
+@pytest.mark.parametrize("encoding", ["raw", "gzip"])
+def test_types_and_byte_orders_of_nrrd(tmp_path, name, dtype, encoding):
+    voxels = anatomy().astype(dtype).tobytes(order="F")
+    endian = "big" if dtype[0] == ">" else "little"
+    header = NRRD.format(type=name, endian=endian, encoding=encoding, more="")
+    path = packed_by_hand(
+        tmp_path / "a.nrrd", header, gzip.compress(voxels) if encoding == "gzip" else voxels
+    )
+    volume = open_ct(path)
+    np.testing.assert_array_equal(volume.slab(0, 9), anatomy())
+    np.testing.assert_allclose(volume.ras_from_ijk[:3, 3], (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("MET_SHORT", "<i2"), ("MET_SHORT", ">i2"), ("MET_DOUBLE", ">f8")]
+)
+def test_types_and_byte_orders_of_metaimage(tmp_path, name, dtype):
+    voxels = anatomy().astype(dtype).tobytes(order="F")
+    header = META.format(type=name, binary=True, big=dtype[0] == ">", more="")
+    volume = open_ct(packed_by_hand(tmp_path / "a.mha", header, voxels))
+    # LPS: the first axis runs to the left and the second to posterior, against the canonical ones.
+    np.testing.assert_array_equal(volume.slab(0, 9), anatomy()[::-1, ::-1])
+    np.testing.assert_allclose(volume.ras_from_ijk[:3, 3], (-1, -2, 3))
+
+
+@pytest.mark.parametrize(
+    ("form", "changes"),
+    [
+        (NRRD, {"type": "block"}),
+        (NRRD, {"endian": "middle"}),
+        (NRRD, {"more": "byte skip: 4\n"}),
+        (NRRD, {"more": "line skip: 1\n"}),
+        (NRRD, {"encoding": "ascii"}),
+        (META, {"binary": False}),
+        (META, {"type": "MET_STRING"}),
+        (META, {"more": "HeaderSize = 4\n"}),
+        (META, {"more": "ElementToIntensityFunctionSlope = 2\n"}),
+        (META, {"more": "ElementToIntensityFunctionOffset = -1024\n"}),
+    ],
+)
+def test_what_would_give_the_bytes_another_meaning_is_refused(tmp_path, form, changes):
+    usual = {"encoding": "raw", "endian": "little", "binary": True, "big": False, "more": ""}
+    given = {**usual, "type": "int16" if form is NRRD else "MET_SHORT"}
+    voxels = anatomy().tobytes(order="F") + bytes(8)
+    usual_file = packed_by_hand(tmp_path / "usual", form.format(**given), voxels)
+    turned = slice(None) if form is NRRD else slice(None, None, -1)
+    np.testing.assert_array_equal(open_ct(usual_file).slab(0, 9), anatomy()[turned, turned])
+    with pytest.raises(InputError):
+        open_ct(packed_by_hand(tmp_path / "other", form.format(**{**given, **changes}), voxels))

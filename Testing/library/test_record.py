@@ -570,3 +570,10 @@ class TestText:
         monkeypatch.setattr(record_rules, "resource_path", tmp_path.joinpath)
         with pytest.raises(RecordError, match="install the program again"):
             record_rules._schema.__wrapped__()
+
+
+def test_a_record_that_leaves_out_a_borderline_is_read_with_none(tmp_path):
+    record = small_case.record()
+    del record["other_criteria"][0]["borderline"]
+    (tmp_path / "r.json").write_text(json.dumps(record), "utf-8")
+    assert read_record(tmp_path / "r.json")["other_criteria"][0]["borderline"] is None
