@@ -573,6 +573,8 @@ class TestText:
 
 
 def test_a_record_that_leaves_out_a_borderline_is_read_with_none(tmp_path):
+    from Testing.library import small_case
+
     record = small_case.record()
     del record["other_criteria"][0]["borderline"]
     (tmp_path / "r.json").write_text(json.dumps(record), "utf-8")
