@@ -99,7 +99,7 @@ class ModelEntry:
             )
         if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ModelError(f"model {self.name}: sha256 is {self.sha256!r}", "give 64 hexadecimal digits")
-        if self.architecture.get("kind") not in ARCHITECTURES:
+        if self.architecture.get("kind") not in tuple(ARCHITECTURES):  # a list could be asked of no dict
             raise ModelError(
                 f"model {self.name}: architecture {self.architecture.get('kind')!r} is not known",
                 f"known are {', '.join(ARCHITECTURES)}; a newer version of this program may know it",

@@ -13,7 +13,8 @@ from random import Random
 
 import pytest
 
-from SarcopeniaAssessLib.errors import InputError, SarcopeniaError
+from SarcopeniaAssessLib.errors import InputError, ModelError, SarcopeniaError
+from SarcopeniaAssessLib.model_file import ModelEntry
 from SarcopeniaAssessLib.verification import verify_path
 from Testing.fuzz import campaign, child, targets, whole_commands
 from Testing.fuzz.mutations import damaged
@@ -146,3 +147,10 @@ def test_presets_splits_and_registries_that_were_not_understood(tmp_path):
         TARGETS["splits"](deep)
     with pytest.raises(SarcopeniaError, match="its entry makes no sense"):
         TARGETS["model"](small_case.write_model(tmp_path / "m.safetensors", preprocessing={"slices": "x"}))
+
+
+@pytest.mark.parametrize("kind", [[], {}, ["smit"], None, 3, True])
+def test_an_architecture_whose_kind_is_no_text_is_refused(kind):
+    entry = {"name": "m", "version": "1", "preprocessing": {}, "trained_on": "x"}
+    with pytest.raises(ModelError, match="not known"):
+        ModelEntry.from_mapping({**entry, "architecture": {"kind": kind}})
