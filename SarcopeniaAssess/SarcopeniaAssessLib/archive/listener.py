@@ -155,7 +155,7 @@ class Listener:
         ]
 
     def _stored(self, event: Any) -> int:
-        """One object: status of its C-STORE; whatever happens is a status, never a traceback."""
+        """One object: status of its C-STORE. pynetdicom removes the file afterwards, where it still lies."""
         path = getattr(event.request, "_dataset_path", None)
         if path is None:
             return NOT_UNDERSTOOD
@@ -170,15 +170,16 @@ class Listener:
         except OSError as error:
             self._told.say(f"an object was not taken: the disk refuses ({error.strerror or 'error'})")
             return NO_ROOM
-        finally:
-            self._spool.discard(Path(path))
 
     def _take(self, path: Path, request: Any, conversation: Conversation) -> int:
         label = read_label(path)
         if (label.sop_class, label.uid) != (request.AffectedSOPClassUID, request.AffectedSOPInstanceUID):
             self._told.say("an object was not taken: it is not what its sender announced")
             return OTHER_CLASS
+        for other in conversation.studies - {label.key}:
+            self._spool.leave(other, conversation)
         conversation.studies.add(label.key)
+        self._spool.hold(label.key, conversation)
         try:
             self._spool.take(path, label, time.time())
         except (OSError, OutputError):
@@ -186,6 +187,7 @@ class Listener:
             raise
         if conversation.over:
             self._spool.interrupted([label.key])  # its caller never hears of this Success
+            self._spool.leave(label.key, conversation)
         return SUCCESS
 
     def _rejected(self, event: Any) -> None:
@@ -200,6 +202,8 @@ class Listener:
         conversation.over = True
         if not conversation.released:
             self._spool.interrupted(list(conversation.studies))
+        for key in list(conversation.studies):
+            self._spool.leave(key, conversation)
         message = event.assoc.dimse.message
         path = getattr(message, "_data_set_path", None)
         if path is not None:

@@ -87,6 +87,7 @@ class Spool:
         self._limits = limits
         self._lock = threading.RLock()
         self._interrupted: dict[str, float] = {}
+        self._held: dict[str, set[object]] = {}
         self._recover()
         self.interrupted(self.journal.coming_in())
         self._bytes = self.journal.spooled_bytes()
@@ -125,6 +126,18 @@ class Spool:
         with self._lock:
             self._interrupted.update(dict.fromkeys(keys, until))
 
+    def hold(self, key: str, holder: object) -> None:
+        """Somebody is bringing a study: it is not whole before `leave`, however slowly it comes."""
+        with self._lock:
+            self._held.setdefault(key, set()).add(holder)
+
+    def leave(self, key: str, holder: object) -> None:
+        """That one brings no more of it."""
+        with self._lock:
+            self._held.get(key, set()).discard(holder)
+            if not self._held.get(key):
+                self._held.pop(key, None)
+
     def begin_quiet(self, now: float) -> list[tuple[Job, str | None]]:
         """Make a job of every study of which nothing has come for a while.
 
@@ -135,7 +148,7 @@ class Spool:
         begun: list[tuple[Job, str | None]] = []
         with self._lock:
             for key, changes, generation in self.journal.quiet_studies(now, self._limits.quiet_s):
-                if time.monotonic() < self._interrupted.get(key, 0.0):
+                if key in self._held or time.monotonic() < self._interrupted.get(key, 0.0):
                     continue
                 self._interrupted.pop(key, None)
                 job = Job(key, generation + 1)

@@ -81,6 +81,7 @@ def start(folder: Path, inbox_port: int = 1, ports: tuple[int, int] | None = Non
         "Plugins": [str(DICOMWEB)],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
         "StorageCompression": False,
+        "JobsHistorySize": 10_000,  # of ten otherwise: more are forgotten before they are asked for
     }
     (folder / "orthanc.json").write_text(json.dumps(configuration))
     with (folder / "log").open("ab") as log:

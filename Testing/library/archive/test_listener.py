@@ -311,6 +311,7 @@ def test_only_who_has_said_that_it_is_done_is_not_waited_for(opened, way):
     association = entity.associate("127.0.0.1", one.port, ae_title=OURS)
     for image in images[:4]:
         association.send_c_store(image)
+    assert one.spool.begin_quiet(time.time() + 60) == []  # as long as it may bring more
     if way == "lost":
         association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
     elif way == "abort":

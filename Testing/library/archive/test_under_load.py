@@ -3,7 +3,9 @@
 Slow. What it measured is printed (`pytest -m slow -s`), and stands in docs/inbox.md.
 """
 
+import os
 import random
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -32,9 +34,25 @@ from Testing.library.archive.archive_kit import (
 )
 from Testing.library.small_case import write_model
 
-STUDIES, SENDERS, KILLS = 100, 4, 5
+STUDIES, SENDERS, KILLS = int(os.environ.get("INBOX_STUDIES", "100")), 4, 5
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(monkeypatch):
+    """Whatever a test has started ends with it."""
+    started, real = [], subprocess.Popen.__init__
+
+    def begin(process, *given, **options):
+        real(process, *given, **options)
+        started.append(process)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", begin)
+    yield
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="module")
