@@ -108,6 +108,7 @@ def test_verbs_of_an_assessment_use_no_network(place):
         (("assess", "nothing.nii.gz", *given), 2),
         (("measure", "mask.nii.gz", "--ct", "a.nii.gz", "--sex", "female"), 0),
         (("verify", "out"), 0),
+        (("overview", "out"), 0),
         (("models", "info", "default"), 2),
         (("models", "verify", "nothing"), 2),
     ):
@@ -115,6 +116,7 @@ def test_verbs_of_an_assessment_use_no_network(place):
         assert (found, tried) == (status, ""), (arguments, said)
 
 
+@pytest.mark.slow
 def test_verbs_of_cohorts_use_no_network(place):
     for arguments in (
         ("phantom", "cohort", "--patients", "3", "--sarcopenic", "1", "--men", "2", "--seed", "5"),
