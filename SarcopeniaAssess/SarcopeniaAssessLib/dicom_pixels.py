@@ -90,7 +90,7 @@ def stored_pixels(frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         syntax = value(getattr(frame.header, "file_meta", None), "TransferSyntaxUID")
         try:
             encapsulated = syntax is not None and bool(syntax.is_encapsulated)
-        except ValueError:  # no transfer syntax of the standard's
+        except (ValueError, AttributeError):  # no transfer syntax of the standard's, or several
             encapsulated = True
         # Uncompressed pixels are wanted with their unused bits, which may hold a padding value's sign.
         options = {"decoding_plugin": _decoder(syntax)} if encapsulated else {"correct_unused_bits": False}

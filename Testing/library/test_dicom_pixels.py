@@ -221,16 +221,17 @@ def test_a_missing_plug_in_is_named(tmp_path, monkeypatch):
         volume.slab(0, 1)
 
 
-@pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "1.2.840.10008.1.2.4.102", "1.2.3"])
+@pytest.mark.parametrize("syntax", ["1.2.840.113619.5.2", "1.2.840.10008.1.2.4.102", "1.2.3", "1\\2.3"])
 def test_an_unknown_transfer_syntax_is_said(tmp_path, syntax):
-    """A vendor's own, a video's, and none at all."""
+    """A vendor's own, a video's, none at all, and two."""
     for file in write_dicom(tmp_path, NATIVE, RAS_FROM_IJK):
         dataset = pydicom.dcmread(file)
-        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.file_meta.TransferSyntaxUID = syntax.replace("\\", ".")
         if syntax.startswith("1.2.840.10008"):
             dataset.PixelData = encapsulate([dataset.PixelData])
             dataset["PixelData"].is_undefined_length = True
         dataset.save_as(file, implicit_vr=False, little_endian=True)
+        file.write_bytes(file.read_bytes().replace(b"1.2.3\0", syntax.encode() + b"\0", 1))
     with pytest.raises(InputError, match="unknown way"):
         open_ct(tmp_path).slab(0, 1)
 
