@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 from Testing.fuzz import campaign, whole_commands
@@ -21,6 +22,7 @@ def main() -> int:
     parser.add_argument("--commands", type=int, default=200, help="files that go through the command as well")
     parser.add_argument("--keep", type=Path, help="folder for the files of findings")
     given = parser.parse_args()
+    warnings.simplefilter("ignore")  # pydicom speaks of what is damaged here on purpose
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sarcopenia-fuzz-") as folder:
         root = Path(folder)
