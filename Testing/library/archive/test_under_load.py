@@ -129,7 +129,7 @@ def test_a_pacs_of_pynetdicom_with_both_sides_killed(tmp_path, model):
     print(
         f"\n{STUDIES} studies, {STUDIES * SLICES} images by {SENDERS} senders at once; inbox killed after "
         f"{killed_at} results, PACS killed {KILLS // 2} times; all received after {received_s:.0f} s, "
-        f"all back after {spent_s:.0f} s; {repeated} images sent again by their senders; "
+        f"all back after {spent_s:.0f} s; {repeated} images offered again by their senders; "
         f"{again} results stored again with equal UID after a lost answer"
     )
     assert again <= KILLS  # one at most is under way when a side is killed
