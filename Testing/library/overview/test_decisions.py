@@ -142,6 +142,8 @@ def test_a_withdrawal_takes_back_what_it_names_and_no_more(log):
 def test_what_the_module_has_logged_here_stands_without_being_brought(log):
     audit.append(log, "accepted", decided())
     assert standing(log) is not None
+    audit.append(log, "withdrawn", decided("accepted", LATER, THIRD_ID))
+    assert standing(log) is not None
     audit.append(log, "withdrawn", decided())
     assert standing(log) is None
 

@@ -15,6 +15,7 @@ from Testing.library.overview.made_decisions import automatic, decided
 BREAKING = [
     "</script><script>alert(1)</script>",
     "<!--<script>",
+    "</script x",
     "<img src=x onerror=alert(1)>",
     "\"'><svg onload=alert(1)>",
     "]]>&lt;b&gt;",
@@ -60,6 +61,7 @@ def test_no_text_of_a_record_becomes_an_element_or_ends_a_script(text):
     assert {tag for tag, _ in broken.found} <= {tag for tag, _ in plain.found} | {"li", "ul"}
     assert len(broken.scripts) == len(plain.scripts) == 2
     assert not [name for _, attributes in broken.found for name in attributes if name.startswith("on")]
+    assert not set(broken.scripts[0]) & set("<>&\u2028")
     data = json.loads(broken.scripts[0])
     assert data["cases"][0][0] == text
     assert data["findings"] == [["warning", text, text]]
