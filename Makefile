@@ -13,7 +13,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install -q --no-input -c con
 SUPPORTED := $(PY) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))"
 INPUTS := cat pyproject.toml constraints.txt | cksum
 
-.PHONY: help demo test lint bench model clean FORCE
+.PHONY: help demo test lint bench fuzz audit model clean FORCE
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -22,6 +22,8 @@ help:
 	@echo "make test    install every extra and what of Debian draws without a screen, then lint and tests"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   speed and memory, as printed tables (minutes; and 0.6 GB in the temporary folder)"
+	@echo "make fuzz    10,000 damaged files through every reader (about five minutes)"
+	@echo "make audit   ask for known vulnerabilities of what is installed (needs a connection)"
 	@echo "make model   train the default model from nothing, on phantoms, into runs (over an hour; goes on where it was stopped)"
 	@echo "make clean   remove .venv, caches and demo-output"
 
@@ -42,6 +44,12 @@ lint: $(VENV)/all
 bench: $(VENV)/runtime
 	@$(PY) -m Testing.benchmarks
 
+fuzz: $(VENV)/all
+	@PYTHONPATH=SarcopeniaAssess $(PY) -m Testing.fuzz $(OPTIONS)
+
+audit: $(VENV)/all
+	@$(PY) .ci/audit.py
+
 # MODEL=NAME rebuilds another one; OPTIONS=--dry-run says what it would cost, OPTIONS=--smoke tries all parts.
 model: $(VENV)/all
 	@$(PY) -m SarcopeniaTraining.rebuilding $(MODEL) --out runs $(OPTIONS)
@@ -57,7 +65,7 @@ $(VENV)/runtime: $(VENV)/inputs
 
 $(VENV)/all: $(VENV)/inputs
 	@echo "Installing every extra into $(VENV) (a few minutes and 4.5 GB, once) ..."
-	@$(PIP) -e ".[dicom,training,classification,cluster,slicer,dev]"
+	@$(PIP) -e ".[dicom,archive,training,classification,cluster,parquet,slicer,dev]"
 	@touch $(VENV)/runtime $@
 
 $(VENV)/inputs: FORCE | $(VENV)/place
