@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from SarcopeniaAssessLib.dicom_files import HEAD_BYTES, begins_like_dicom, damaged
 from SarcopeniaAssessLib.errors import InputError
@@ -52,7 +52,7 @@ class ZipMember:
 class _MemberStream(io.RawIOBase):
     """A member's bytes; damage is an `OSError`, as of any file."""
 
-    def __init__(self, member: io.BufferedIOBase) -> None:
+    def __init__(self, member: IO[bytes]) -> None:
         self._member = member
 
     def readable(self) -> bool:
