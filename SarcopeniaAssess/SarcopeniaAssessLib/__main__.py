@@ -25,13 +25,13 @@ LAZY_VERBS = {
         "SarcopeniaAssessLib.overview.overview_command:overview",
         "Make one page of an output folder; bring decisions back from the module.",
     ),
-    "models": (
-        "SarcopeniaAssessLib.models_command:models",
-        "List, inspect, check, import and download segmentation models.",
-    ),
     "inbox": (
         "SarcopeniaAssessLib.archive.inbox_command:inbox",
         "Listen for CT studies, assess them, send segmentation and report back.",
+    ),
+    "models": (
+        "SarcopeniaAssessLib.models_command:models",
+        "List, inspect, check, import and download segmentation models.",
     ),
 }
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+_LONGEST = 120
+"""Signs of a verb's one line in the list, which the terminal wraps."""
+
 
 class LazyGroup(click.Group):
     """A group that knows some verbs by name and one line of help, and imports them when they are called.
@@ -35,8 +38,11 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of verbs in the help; imports none of them."""
-        limit = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
-        known = [(name, command.get_short_help_str(limit)) for name, command in sorted(self.commands.items())]
+        """The list of verbs in the help, without hidden ones; imports none of them."""
+        known = [
+            (name, command.get_short_help_str(_LONGEST))
+            for name, command in sorted(self.commands.items())
+            if not command.hidden
+        ]
         with formatter.section("Commands"):
             formatter.write_dl([*known, *((name, line) for name, (_, line) in self._lazy.items())])

@@ -24,7 +24,7 @@ def group(tmp_path, monkeypatch):
     (tmp_path / "made_verb.py").write_text(MADE)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield LazyGroup(
-        name="made", commands=[_early], lazy={"late": ("made_verb:late", "One line of the list.")}
+        name="made", commands=[_early, _secret], lazy={"late": ("made_verb:late", "One line of the list.")}
     )
     sys.modules.pop("made_verb", None)
 
@@ -32,6 +32,16 @@ def group(tmp_path, monkeypatch):
 @click.command(name="early", help="Here already.")
 def _early():
     click.echo("early")
+
+
+@click.command(name="secret", help="For programs.", hidden=True)
+def _secret():
+    click.echo("secret")
+
+
+def test_a_hidden_verb_is_called_but_not_listed(group):
+    assert "secret" not in CliRunner().invoke(group, ["--help"]).output
+    assert CliRunner().invoke(group, ["secret"]).output == "secret\n"
 
 
 def test_the_list_names_every_verb_and_imports_none(group):
