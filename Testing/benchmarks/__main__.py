@@ -18,7 +18,7 @@ ALL = (
     "worker_speed",
     "panel_speed",
 )
-LONG = ("classify_speed", "overview_speed", "paper_steps", "many_studies")
+LONG = ("classify_speed", "dicom_speed", "overview_speed", "paper_steps", "many_studies")
 """Minutes each: run only if named."""
 
 

@@ -1,29 +1,27 @@
 """How long a DICOM series takes to be chosen, opened and decoded, as a folder, an archive and lossless JPEG.
 
-    python Testing/benchmarks/dicom_speed.py [SLICES]
-
-A made series of 512 × 512 pixels, 12 bits, with noise; processor time, the best of three. Prints also how
-much an archive shrinks it, and the memory that opening takes beyond what was there before.
+A made series of 12 bits with noise; processor time, the best of three. Lossless JPEG needs dcmtk's dcmcjpeg.
 """
 
 from __future__ import annotations
 
-import resource
+import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from SarcopeniaAssessLib.ct_io import list_ct
+from Testing.benchmarks.tables import Row
 from Testing.library.ct_files import write_dicom
 
-SIDE = 512
+SIDE, SLICES = 512, 200
+TITLE = f"A DICOM series, chosen, opened, decoded ({SIDE}×{SIDE}×{SLICES}), processor time"
 
 
 def made(folder: Path, slices: int) -> list[Path]:
@@ -53,39 +51,31 @@ def best_s(work: Callable[[], Any], times: int = 3) -> float:
     return min(taken)
 
 
-def told(name: str, path: Path) -> None:
-    """One line: choose (headers), open (hash of every file), decode five slices."""
-    choose_s = best_s(lambda: list_ct(path))
-    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def rows_of(name: str, path: Path) -> Iterator[Row]:
+    """To choose (headers), to open (hash of every file), to decode five slices."""
     (series,) = list_ct(path)
     open_s = best_s(series.open)
-    more_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb) / 1024
-    decode_s = best_s(lambda: series.open().source.read(2, 10, 15)) - open_s
-    print(
-        f"{name:14} choose {choose_s:6.2f} s, open {open_s:6.2f} s, five slices {decode_s:6.3f} s, "
-        f"memory +{more_mb:.0f} MB"
-    )
+    yield Row(f"{name}: choose", best_s(lambda: list_ct(path)), "s")
+    yield Row(f"{name}: open", open_s, "s")
+    yield Row(f"{name}: five slices", best_s(lambda: series.open().source.read(2, 10, 15)) - open_s, "s")
 
 
-def main() -> None:
-    """Make the series and tell of each packing."""
-    slices = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+def rows() -> list[Row]:
+    """The same series in every packing."""
     with tempfile.TemporaryDirectory() as made_in:
         folder = Path(made_in)
-        files = made(folder / "ct", slices)
-        told("folder", folder / "ct")
+        files = made(folder / "ct", SLICES)
+        found = [*rows_of("folder", folder / "ct")]
         for name, method in (("stored zip", zipfile.ZIP_STORED), ("deflated zip", zipfile.ZIP_DEFLATED)):
             path = folder / f"{method}.zip"
             with zipfile.ZipFile(path, "w", method) as archive:
                 for file in files:
                     archive.write(file, file.name)
-            told(name, path)
+            found += rows_of(name, path)
         size = sum(file.stat().st_size for file in files)
-        print(f"deflated: {size / path.stat().st_size:.1f} times smaller")
-        for file in files:
-            subprocess.run(["dcmcjpeg", str(file), str(file)], check=True)
-        told("lossless JPEG", folder / "ct")
-
-
-if __name__ == "__main__":
-    main()
+        found.append(Row("deflated zip: times smaller", size / path.stat().st_size, ""))
+        if shutil.which("dcmcjpeg") is not None:
+            for file in files:
+                subprocess.run(["dcmcjpeg", str(file), str(file)], check=True)
+            found += rows_of("lossless JPEG", folder / "ct")
+    return found
