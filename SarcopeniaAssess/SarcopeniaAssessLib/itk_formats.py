@@ -225,7 +225,7 @@ def _parse(path: Path, separator: str, last: str) -> _Header:
                 raise InputError("The header says one thing twice", DAMAGED_REMEDY)
             fields[name.lower()] = value
         if last and last.lower() in line.decode("latin-1").lower():
-            ended = name == last
+            ended = name == last and bool(found)
             break
     if not ended:
         raise InputError("The header is cut off before it says where the voxels are", DAMAGED_REMEDY)

@@ -134,6 +134,14 @@ def test_a_missing_data_file_is_said(tmp_path):
             open_ct(path)
 
 
+def test_a_metaimage_whose_last_line_has_no_value_is_cut_off(tmp_path):
+    path = write_itk(tmp_path / "ct.mha", anatomy(), affine())
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"ElementDataFile") + len("ElementDataFile")])
+    with pytest.raises(InputError, match="cut off"):
+        open_ct(path)
+
+
 def test_several_values_a_voxel_are_refused(tmp_path):
     colours = sitk.GetImageFromArray(np.zeros((9, 22, 30, 3), np.uint8), isVector=True)
     for name in ("ct.mha", "ct.nrrd"):
