@@ -30,6 +30,7 @@ DAMAGED = "damaged DICOM file"
 CONVERTED = ("UnassignedPerFrameConvertedAttributesSequence", "UnassignedSharedConvertedAttributesSequence")
 """Where a legacy converted enhanced image keeps what has no place in the groups (PS3.3 C.7.6.25)."""
 
+_SILENCE = logging.NullHandler()
 _TAGS = [
     "SpecificCharacterSet",
     "SOPClassUID",
@@ -109,7 +110,7 @@ def looks_like_dicom(path: Path) -> bool:
 def quiet_pydicom() -> warnings.catch_warnings[None]:
     """Context in which pydicom's remarks on imperfect headers do not reach standard error."""
     for name in ("pydicom", "openjpeg"):
-        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).addHandler(_SILENCE)  # one, however often: a logger keeps each new one
     return warnings.catch_warnings(action="ignore")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 
@@ -12,7 +13,15 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from SarcopeniaAssessLib.ct_io import list_ct, open_ct
-from SarcopeniaAssessLib.dicom_attributes import LeftOut, find_files, numbers, read_header, value, whole
+from SarcopeniaAssessLib.dicom_attributes import (
+    LeftOut,
+    find_files,
+    numbers,
+    quiet_pydicom,
+    read_header,
+    value,
+    whole,
+)
 from SarcopeniaAssessLib.dicom_files import FileOnDisk
 from SarcopeniaAssessLib.errors import InputError
 from Testing.library.ct_files import affine, anatomy, dicom_image, save, store, write_dicom
@@ -47,6 +56,15 @@ def test_character_sets(tmp_path, capfd, character_set, description, written):
     assert listed.description if written is None else listed.description == written
     np.testing.assert_array_equal(listed.open().slab(3, 5), anatomy()[:, :, 3:5])
     assert capfd.readouterr() == ("", "")
+
+
+def test_silence_does_not_pile_up():
+    """It is asked for with every frame; a service would end with thousands of handlers."""
+    quiet_pydicom()
+    before = len(logging.getLogger("pydicom").handlers)
+    for _ in range(5):
+        quiet_pydicom()
+    assert len(logging.getLogger("pydicom").handlers) == before
 
 
 def raw(group: int, element: int, vr: bytes, data: bytes, length: int | None = None) -> bytes:
