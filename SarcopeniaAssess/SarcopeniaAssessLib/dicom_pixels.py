@@ -104,6 +104,15 @@ def stored_pixels(frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         return used, _is_padding(stored, frame) | _is_padding(used, frame)
 
 
+def is_decoded(syntax: str) -> bool:
+    """Whether frames compressed in a transfer syntax can be decoded here."""
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import UID
+
+    offer_jpeg()
+    return syntax in _DECODERS and _DECODERS[syntax] in get_decoder(UID(syntax)).available_plugins
+
+
 def _pixel_array(frame: Frame, options: dict[str, Any]) -> NDArray[Any]:
     """One decoded frame; a file without its meta header is read through its dataset."""
     from pydicom import dcmread
@@ -129,14 +138,11 @@ def _decoder(syntax: Any) -> str:
     InputError
         There is none for this syntax, or it is not installed (then it is named).
     """
-    from pydicom.pixels.decoders.base import get_decoder
-
-    offer_jpeg()
     if (name := _DECODERS.get(str(syntax))) is None:
         raise InputError(
             "The DICOM pixels are compressed in an unknown way", "export the series uncompressed"
         )
-    if name not in get_decoder(syntax).available_plugins:
+    if not is_decoded(str(syntax)):
         raise InputError(
             "The DICOM pixels are JPEG 2000, for which no decompressor is installed",
             "install pylibjpeg-openjpeg (pip install pylibjpeg pylibjpeg-openjpeg), or export the series "

@@ -26,7 +26,7 @@ NEEDED = (
     "reportlab",
 )
 NEEDED_BY_COMMAND = ("click", "rich")
-DICOM = ("pydicom", "highdicom", "pylibjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "pyjpegls")
+DICOM = ("pydicom", "highdicom", "pylibjpeg", "pylibjpeg-openjpeg")
 _RESOURCES = ("Criteria.json", "Models.json", "sarcopenia-assessment-1.schema.json")
 _LEAST_MEMORY_GB = 4.0
 

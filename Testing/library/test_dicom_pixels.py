@@ -207,6 +207,16 @@ def test_loss_that_the_header_admits_is_flagged(tmp_path):
     assert [f.code for f in series(tmp_path, LossyImageCompression="01").findings] == ["lossy_compression"]
 
 
+def test_what_is_decoded_is_told(monkeypatch):
+    for number in (50, 51, 57, 70, 80, 81, 90, 91, 201, 202, 203):
+        assert dicom_pixels.is_decoded(f"1.2.840.10008.1.2.4.{number}")
+    assert dicom_pixels.is_decoded(RLELossless)
+    for other in ("1.2.840.10008.1.2.4.102", "1.2.840.113619.5.2", "1.2.840.10008.1.2.1"):
+        assert not dicom_pixels.is_decoded(other)
+    monkeypatch.setattr(get_decoder(JPEG2000Lossless), "_available", {"pillow": print})
+    assert not dicom_pixels.is_decoded(JPEG2000Lossless)
+
+
 def test_a_missing_plug_in_is_named(tmp_path, monkeypatch):
     """Whatever else would decode it: pillow does, and its pixels would be another computer's."""
     for file in write_dicom(tmp_path, NATIVE.repeat(3, 0).repeat(3, 1), RAS_FROM_IJK, PixelRepresentation=0):
