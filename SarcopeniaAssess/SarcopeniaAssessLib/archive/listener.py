@@ -45,7 +45,6 @@ COMPRESSED = tuple(
     )
 )
 """Lossless first. Deflated is not taken: nothing bounds what it inflates to."""
-_JPEG_8_BIT = "1.2.840.10008.1.2.4.50"
 SUCCESS, NO_ROOM, OTHER_CLASS, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xA900, 0xC000
 """Status of C-STORE (PS3.4 B.2.3)."""
 
@@ -239,16 +238,9 @@ def _released(event: Any) -> None:
 
 def transfer_syntaxes() -> tuple[str, ...]:
     """Those whose pixels can be decoded here, uncompressed first."""
-    return (*UNCOMPRESSED, *(each for each in COMPRESSED if _is_decoded(each)))
+    from SarcopeniaAssessLib.dicom_pixels import is_decoded
 
-
-def _is_decoded(syntax: str) -> bool:
-    """Whether something here decodes it, of the 12 and 16 bits of a CT: Pillow is for 8."""
-    from pydicom.pixels import get_decoder  # type: ignore[attr-defined]
-    from pydicom.uid import UID
-
-    decoders = set(get_decoder(UID(syntax)).available_plugins)
-    return bool(decoders if syntax == _JPEG_8_BIT else decoders - {"pillow"})
+    return (*UNCOMPRESSED, *(each for each in COMPRESSED if is_decoded(each)))
 
 
 def require_pynetdicom() -> None:

@@ -138,6 +138,16 @@ def test_compressed_ct_is_taken_as_it_is(opened):
     assert "1.2.840.10008.1.2.1.99" not in transfer_syntaxes()  # deflated: nothing bounds it
 
 
+def test_what_assess_can_decode_is_taken_and_nothing_else(monkeypatch):
+    """Lossless JPEG is what archives keep CT in."""
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1
+
+    assert {JPEGLosslessSV1, JPEG2000Lossless} < set(transfer_syntaxes())
+    monkeypatch.setattr(get_decoder(JPEG2000Lossless), "_available", {"gdcm": print})  # not the one in use
+    assert JPEG2000Lossless not in transfer_syntaxes()
+
+
 def test_an_object_that_is_not_what_was_announced_is_refused(opened, monkeypatch):
     one, image = opened(), study(1)[0]
     image.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
