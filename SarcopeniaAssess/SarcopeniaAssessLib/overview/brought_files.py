@@ -10,7 +10,7 @@ from SarcopeniaAssessLib import audit, strict_json
 from SarcopeniaAssessLib.case_names import case_name
 from SarcopeniaAssessLib.case_table import RECORD
 from SarcopeniaAssessLib.errors import InputError, SarcopeniaError, Severity
-from SarcopeniaAssessLib.overview.decisions import Brought, Decision, Refused
+from SarcopeniaAssessLib.overview.decisions import DECIDED, WITHDRAWN, Brought, Decision, Refused
 from SarcopeniaAssessLib.record import SCHEMA, read_record
 
 _LOG = ".jsonl"
@@ -35,7 +35,7 @@ def read_decisions(paths: Iterable[Path], brought: Brought) -> Iterator[Decision
     """
     for path in paths:
         if path.is_dir():
-            for file in _files(path):
+            for file in _files(path, brought):
                 if file.suffix == _LOG or _is_record(file):
                     yield from _read(file, brought)
         elif path.is_file():
@@ -46,8 +46,12 @@ def read_decisions(paths: Iterable[Path], brought: Brought) -> Iterator[Decision
             raise InputError("What --reviews names is not there", "give files or folders")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+def _files(folder: Path, brought: Brought) -> Iterator[Path]:
+    def tell(error: OSError) -> None:
+        label = case_name(Path(os.fsdecode(error.filename or folder)))
+        brought.refused.append(Refused(label, f"the folder cannot be read ({error.strerror or 'error'})"))
+
+    for place, folders, names in os.walk(folder, onerror=tell):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(place) / name
@@ -87,5 +91,5 @@ def _log(file: Path, label: str) -> Iterator[Decision]:
     if any(finding.severity is Severity.ERROR for finding in audit.verify_audit(file)):
         raise InputError("The audit log is not whole", "verify it with `sarcopenia verify`")
     for entry in audit.read_audit(file):
-        if entry["record"]["review"]["state"] != "unreviewed":
-            yield Decision(label, entry["record"], "withdraw" in entry["event"])
+        if entry["event"] in (*DECIDED, *WITHDRAWN) and entry["record"]["review"]["state"] != "unreviewed":
+            yield Decision(label, entry["record"], entry["event"] in WITHDRAWN)

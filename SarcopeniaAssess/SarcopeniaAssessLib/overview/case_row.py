@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
 from SarcopeniaAssessLib import wording
 from SarcopeniaAssessLib.errors import RecordError, Severity
+from SarcopeniaAssessLib.overview.tables import NUMBERS, TRUTHS, WHOLE
 from SarcopeniaAssessLib.report import flat_row
 
 STATUSES = ("sarcopenic", "not sarcopenic", "undetermined")
@@ -163,7 +165,7 @@ def _row(case: str, record: Mapping[str, Any], decided: Mapping[str, Any] | None
         case=case,
         sex=_one_of(patient["sex"], SEXES),
         age_years=_number(patient["age_years"]),
-        sma_cm2=_known(muscle["sma_cm2"]),
+        sma_cm2=_area(muscle["sma_cm2"]),
         mean_hu=_number(muscle["mean_hu"]),
         smi_cm2_m2=_number(muscle["smi_cm2_m2"]),
         texts=_texts(shown),
@@ -174,13 +176,13 @@ def _row(case: str, record: Mapping[str, Any], decided: Mapping[str, Any] | None
             for each in shown["quality"]
         ),
         review=str(_one_of(review["state"], STATES)),
-        decided_at=None if review["at"] is None else _text(review["at"]),
+        decided_at=_moment(review["at"]),
         models_own=_before(record, shown),
         flat=own[0],
         decided=own[1],
         id=_text(record["id"]),
         input_sha256=_text(record["input"]["sha256"]),
-        slice_from_feet=int(_known(record["l3"]["slice_from_feet"])),
+        slice_from_feet=_count(record["l3"]["slice_from_feet"]),
     )
 
 
@@ -220,8 +222,17 @@ def _judged(block: Mapping[str, Any]) -> Judged:
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     flat = flat_row(record)
-    if any(isinstance(value, dict | list) for value in flat.values()):
-        raise TypeError("a list where a value belongs")
+    for name, value in flat.items():
+        if value is None:
+            continue
+        if name in NUMBERS:
+            _known(value)
+        elif name in WHOLE:
+            _count(value)
+        elif name in TRUTHS:
+            _truth(value)
+        else:
+            _text(value)
     return flat
 
 
@@ -233,6 +244,31 @@ def _known(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError("no number")
     return float(value)
+
+
+def _area(value: Any) -> float:
+    area = _known(value)
+    if area < 0.0:
+        raise ValueError("no area")
+    return area
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**31:
+        raise TypeError("no count")
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("neither true nor false")
+    return value
+
+
+def _moment(value: Any) -> str | None:
+    if value is not None and datetime.fromisoformat(_text(value)).tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return None if value is None else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from SarcopeniaAssessLib import audit
-from SarcopeniaAssessLib.errors import OutputError, SarcopeniaError, Severity
+from SarcopeniaAssessLib.errors import SarcopeniaError, Severity
 from SarcopeniaAssessLib.packed_mask import unpack_mask
 
 IMPORTED, IMPORTED_WITHDRAWAL = "imported", "imported withdrawal"
-_DECIDED = ("accepted", "rejected", IMPORTED)
-_WITHDRAWN = ("withdrawn", IMPORTED_WITHDRAWAL)
+DECIDED = ("accepted", "rejected", IMPORTED)
+WITHDRAWN = ("withdrawn", IMPORTED_WITHDRAWAL)
 _CLOSE = 1e-5
 _ACCEPTED_STANDS = "the case is accepted already, and what is accepted is never replaced"
 _LATER_STANDS = "a later decision stands for the case"
@@ -93,6 +93,8 @@ class Decisions:
         self._standing: dict[str, Mapping[str, Any]] = dict(own)
         self._seen = {(*key_of(record), False) for record in own.values()}
         self.problem = self._read()
+        if self.problem:  # nor what it says before the line that is damaged
+            self._standing = dict(own)
 
     def standing(self, case: str) -> Mapping[str, Any] | None:
         """The decided record that stands for a case."""
@@ -104,16 +106,14 @@ class Decisions:
         Raises
         ------
         OutputError
-            The log cannot be written or is damaged; nothing was added then.
+            The log cannot be written; nothing was added then.
         """
-        if self.problem:
-            raise OutputError(self.problem, "verify it with `sarcopenia verify`, and move it away")
         brought, lines = Brought(), []
         for each in sorted(decisions, key=lambda each: (_moment(each.record), each.withdrawn)):
-            if (*each.key, each.withdrawn) in self._seen:
+            if not self.problem and (*each.key, each.withdrawn) in self._seen:
                 brought.already_there += 1
                 continue
-            reason = self._refusal(each)
+            reason = self.problem or self._refusal(each)
             if reason:
                 brought.refused.append(Refused(each.label, reason))
                 continue
@@ -141,8 +141,8 @@ class Decisions:
         return ""
 
     def _fold(self, event: str, record: Mapping[str, Any]) -> None:
-        withdrawn = event in _WITHDRAWN
-        if not withdrawn and event not in _DECIDED:
+        withdrawn = event in WITHDRAWN
+        if not withdrawn and event not in DECIDED:
             return
         self._seen.add((*key_of(record), withdrawn))
         case = self._cases.of(record)[0]
@@ -171,23 +171,25 @@ class _Cases:
     """Finds the case that a record is about."""
 
     def __init__(self, cases: Iterable[Known]) -> None:
-        self._by_id: dict[str, str] = {}
+        self._by_id: dict[str, list[Known]] = {}
         self._by_input: dict[str, list[Known]] = {}
         for each in cases:
-            self._by_id[each.id] = each.case
+            self._by_id.setdefault(each.id, []).append(each)
             self._by_input.setdefault(each.input_sha256, []).append(each)
 
     def of(self, record: Mapping[str, Any]) -> tuple[str | None, str]:
         """The case, or `None` and why.
 
-        By the provenance id, the record's or that of the model's own result; else by the input's hash, of
-        several cases of one input by the slice, then by the name. A name alone says nothing.
+        By the provenance id, the record's or that of the model's own result; else by the input's hash; of
+        several (a copied folder has the id of the first) by the slice, then by the name. A name alone says
+        nothing.
         """
         opinion = record.get("model_opinion") or {}
-        for id_ in (record["id"], opinion.get("id")):
-            if id_ in self._by_id:
-                return self._by_id[id_], ""
-        found = self._by_input.get(record["input"]["sha256"], [])
+        found = (
+            self._by_id.get(record["id"])
+            or self._by_id.get(opinion.get("id", ""))
+            or self._by_input.get(record["input"]["sha256"], [])
+        )
         if not found:
             return None, "no case of the folder was made of the same CT"
         slice_from_feet, name = record["l3"]["slice_from_feet"], record["case"]

@@ -20,12 +20,13 @@ _PEOPLE: tuple[tuple[str | None, str], ...] = (("male", "Men"), ("female", "Wome
 
 @dataclass(frozen=True)
 class CutOff:
-    """A published cut-off for areas, for one sex, and whether the cohort's status rests on it."""
+    """A cut-off for areas, for one sex; whether the cohort's status rests on it, and how many lie below."""
 
     name: str
     sign: str
     cm2: float
     is_the_status: bool
+    low: int
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def distribution_of(rows: Sequence[CaseRow], status_criterion: str | None) -> Di
     """The distribution of a cohort's areas; a case that does not count is left out."""
     counted = [row for row in rows if row.counts]
     areas = {sex: tuple(sorted(row.sma_cm2 for row in counted if row.sex == sex)) for sex, _ in _PEOPLE}
-    cutoffs = {sex: _cutoffs(sex, status_criterion) if areas[sex] else () for sex in areas}
+    cutoffs = {sex: _cutoffs(sex, areas[sex], status_criterion) for sex in areas}
     ends = [min(area, MOST_CM2 - BIN_CM2) for each in areas.values() for area in each]
     ends += [cutoff.cm2 for each in cutoffs.values() for cutoff in each]
     low = math.floor(min(ends, default=0.0) / BIN_CM2) * BIN_CM2
@@ -113,12 +114,18 @@ def _bins(areas: Sequence[float], low: float, high: float) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def _cutoffs(sex: str | None, status_criterion: str | None) -> tuple[CutOff, ...]:
+def _cutoffs(sex: str | None, areas: Sequence[float], status_criterion: str | None) -> tuple[CutOff, ...]:
     found = [
-        CutOff(criterion.name, criterion.comparison or "<", figure.cutoff, criterion.id == status_criterion)
+        CutOff(
+            criterion.name,
+            criterion.comparison or "<",
+            figure.cutoff,
+            criterion.id == status_criterion,
+            sum(criterion.is_low(area, figure.cutoff) for area in areas),
+        )
         for criterion in _for_areas()
         for figure in criterion.figures
-        if figure.sex == sex and figure.cutoff is not None
+        if areas and figure.sex == sex and figure.cutoff is not None
     ]
     return tuple(sorted(found, key=lambda each: each.cm2))
 

@@ -137,8 +137,12 @@ def _read(wanted: Wanted) -> Made:
         made.brought.taken, made.brought.already_there = told.taken, told.already_there
         made.brought.refused += told.refused
     made.problem = decisions.problem
-    decided = [_with_decision(wanted.folder, row, decisions, own) for row in rows.values()]
-    made.rows = sorted(decided, key=lambda row: row.urgency)
+    for case, row in rows.items():
+        try:
+            made.rows.append(_with_decision(wanted.folder, row, decisions, own))
+        except (OSError, ValueError, RecordError):  # replaced meanwhile, or a line that was forged
+            made.damaged.append(case)
+    made.rows.sort(key=lambda row: row.urgency)
     return made
 
 

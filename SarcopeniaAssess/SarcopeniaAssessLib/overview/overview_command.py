@@ -51,7 +51,7 @@ def overview(
         pictures=pictures,
     )
     made = make_overview(wanted, _progress)
-    _tell(made)
+    _tell(made, told_decisions=bool(reviews))
     return int(not made.is_whole)
 
 
@@ -62,7 +62,7 @@ def _progress(pictures: int) -> Callable[[], None]:
     return progress.advance
 
 
-def _tell(made: Made) -> None:
+def _tell(made: Made, *, told_decisions: bool) -> None:
     for case in made.damaged[:_TOLD]:
         complain(f"{case}: The record cannot be read; assess the CT again")
     for each in made.brought.refused[:_TOLD]:
@@ -73,7 +73,7 @@ def _tell(made: Made) -> None:
     if made.problem:
         complain(f"{made.problem}; verify it with `sarcopenia verify`, and move it away")
     brought = made.brought
-    if brought.taken or brought.already_there or brought.undecided:
+    if told_decisions:
         complain(
             f"decisions: {brought.taken} brought back, {brought.already_there} there already, "
             f"{brought.undecided} records that nobody has decided on"

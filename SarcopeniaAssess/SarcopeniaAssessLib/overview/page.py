@@ -11,9 +11,9 @@ from importlib.resources import files
 from SarcopeniaAssessLib.criteria import STATUS_SENTENCES
 from SarcopeniaAssessLib.markup import Html, element, joined, raw
 from SarcopeniaAssessLib.overview import sections
-from SarcopeniaAssessLib.overview.agreement import agreement_of
+from SarcopeniaAssessLib.overview.agreement import Agreement, agreement_of
 from SarcopeniaAssessLib.overview.case_row import CaseRow
-from SarcopeniaAssessLib.overview.distribution import distribution_of
+from SarcopeniaAssessLib.overview.distribution import Distribution, distribution_of
 from SarcopeniaAssessLib.overview.page_data import as_script, page_data
 from SarcopeniaAssessLib.wording import RESEARCH_SENTENCE
 
@@ -68,6 +68,9 @@ def page_html(content: PageContent, pictures: Iterable[tuple[str, str]]) -> str:
         Each row's id and a data URI, empty where there is none; none at all: the page has no pictures.
     """
     style, script = _own("style.css"), _own("script.js")
+    agreement = agreement_of(content.rows)
+    distribution = distribution_of(content.rows, agreement.status_criterion)
+    data = as_script(page_data(content.rows, distribution, content.folder))
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -83,9 +86,9 @@ def page_html(content: PageContent, pictures: Iterable[tuple[str, str]]) -> str:
         "body",
         element("a", "To the cases", href="#cases", class_="skip"),
         _header(content),
-        _main(content),
+        _main(content.rows, agreement, distribution),
         element("footer", element("p", RESEARCH_SENTENCE)),
-        _data(content),
+        element("script", raw(data), type="application/json", id="data"),
         element("script", raw(script)),
         joined(*_picture_blocks(pictures)),
     )
@@ -105,13 +108,11 @@ def _header(content: PageContent) -> Html:
     )
 
 
-def _main(content: PageContent) -> Html:
-    agreement = agreement_of(content.rows)
-    distribution = distribution_of(content.rows, agreement.status_criterion)
+def _main(rows: Sequence[CaseRow], agreement: Agreement, distribution: Distribution) -> Html:
     return element(
         "main",
-        _section("glance", "At a glance", sections.tiles(content.rows)),
-        _section("areas", "Distribution", sections.distribution_section(content.rows, distribution)),
+        _section("glance", "At a glance", sections.tiles(rows)),
+        _section("areas", "Distribution", sections.distribution_section(rows, distribution)),
         _section("cases", "Cases", _cases()),
         _section("agreement", "Agreement of criteria", sections.agreement_section(agreement)),
     )
@@ -200,13 +201,6 @@ def _pager() -> Html:
     ]
     place = element("span", id="place")
     return element("nav", *buttons[:2], place, *buttons[2:], id="pager", aria_label="Pages", hidden=True)
-
-
-def _data(content: PageContent) -> Html:
-    agreement = agreement_of(content.rows)
-    distribution = distribution_of(content.rows, agreement.status_criterion)
-    data = as_script(page_data(content.rows, distribution, content.folder))
-    return element("script", raw(data), type="application/json", id="data")
 
 
 def _picture_blocks(pictures: Iterable[tuple[str, str]]) -> Iterable[Html]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from SarcopeniaAssessLib.criteria import load_criteria
 from SarcopeniaAssessLib.overview.case_row import SEXES, STATES, STATUSES
-from SarcopeniaAssessLib.overview.distribution import BIN_CM2
+from SarcopeniaAssessLib.overview.distribution import bin_of
 
 if TYPE_CHECKING:
     from SarcopeniaAssessLib.overview.case_row import CaseRow, Judged
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FIELDS = (
     "name", "sex", "age", "sma", "smaText", "interval", "hu", "huText", "smi", "smiText", "status",
     "borderline", "rule", "reason", "away", "attention", "findings", "review", "decidedAt", "before", "level",
-    "judged", "counts",
+    "judged", "bin",
 )  # fmt: skip
 """What stands in a row, in this order; the script has the same list from the page."""
 _LETTERS = {"sarcopenic": "s", "not sarcopenic": "n", "undetermined": "u"}
@@ -36,12 +36,11 @@ def page_data(rows: Sequence[CaseRow], distribution: Distribution, folder: str |
     """
     words, findings = _Once(), _Once()
     criteria = list(dict.fromkeys(each.criterion for row in rows for each in row.judged))
-    cases = [_fields(row, criteria, words, findings) for row in rows]
+    cases = [_fields(row, criteria, words, findings, _bin(row, distribution)) for row in rows]
     known = load_criteria()
     return {
         "fields": FIELDS,
         "folder": folder,
-        "bins": {"low": distribution.low_cm2, "size": BIN_CM2, "count": distribution.bins},
         "criteria": [known[name].title if name in known else name for name in criteria],
         "words": words.all,
         "findings": findings.all,
@@ -71,7 +70,9 @@ class _Once:
         return list(self._places)
 
 
-def _fields(row: CaseRow, criteria: Sequence[str], words: _Once, findings: _Once) -> list[Any]:
+def _fields(
+    row: CaseRow, criteria: Sequence[str], words: _Once, findings: _Once, place: int | None
+) -> list[Any]:
     status = row.judged[0]
     away = None if status.cutoff is None else abs(row.sma_cm2 - status.cutoff)
     made: Mapping[str, Any] = {
@@ -97,9 +98,14 @@ def _fields(row: CaseRow, criteria: Sequence[str], words: _Once, findings: _Once
         "before": row.models_own,
         "level": words(row.texts["level"]),
         "judged": _letters(row.judged, criteria),
-        "counts": int(row.counts),
+        "bin": place,
     }
     return [made[name] for name in FIELDS]
+
+
+def _bin(row: CaseRow, distribution: Distribution) -> int | None:
+    """Its place on the distribution's axis, of the unrounded area; `None` where it does not count."""
+    return bin_of(row.sma_cm2, distribution.low_cm2, distribution.bins) if row.counts else None
 
 
 def _letters(judged: Sequence[Judged], criteria: Sequence[str]) -> str:

@@ -74,7 +74,7 @@
   const names = new Intl.Collator("en", { numeric: true });
   function ordered(found) {
     const by = filters.order.value, sign = downwards ? -1 : 1;
-    if (by === "urgency") return downwards ? found.slice().reverse() : found;
+    if (by === "urgency") return found; // as they come
     return found.slice().sort((a, b) => {
       if (by === "name") return sign * names.compare(a.name, b.name);
       const one = a[by], other = b[by];
@@ -99,9 +99,8 @@
   function bars() {
     const counts = {};
     for (const one of shown) {
-      if (!one.counts) continue;
-      const bin = Math.min(Math.floor((one.sma - data.bins.low) / data.bins.size), data.bins.count - 1);
-      const key = SEX_NAMES[one.sex] + bin;
+      if (one.bin === null) continue; // it does not count
+      const key = SEX_NAMES[one.sex] + one.bin;
       counts[key] = (counts[key] || 0) + 1;
     }
     for (const bar of document.querySelectorAll("rect.shown")) {

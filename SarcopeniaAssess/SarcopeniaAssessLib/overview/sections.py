@@ -102,12 +102,9 @@ def _caption(group: Group) -> Html:
 
 def _below(group: Group) -> Iterator[str]:
     for cutoff in group.cutoffs:
-        low = sum(
-            area < cutoff.cm2 or (cutoff.sign == "≤" and area == cutoff.cm2) for area in group.areas_cm2
-        )
-        share = 100 * low / len(group.areas_cm2)
+        share = 100 * cutoff.low / len(group.areas_cm2)
         words = ", which gives the status" if cutoff.is_the_status else ""
-        yield f"{cutoff.sign} {cutoff.cm2:g} cm² ({cutoff.name}{words}): {low:,} cases, {share:.1f} %"
+        yield f"{cutoff.sign} {cutoff.cm2:g} cm² ({cutoff.name}{words}): {cutoff.low:,} cases, {share:.1f} %"
 
 
 def agreement_section(agreement: Agreement) -> Html:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from SarcopeniaAssessLib.overview.case_row import CaseRow
 
 PARQUET, REVIEWS = "assessments.parquet", "reviews.csv"
-_NUMBERS = (
+NUMBERS = (
     "sma_cm2", "mean_hu", "sma_hu_m29_150_cm2", "smi_cm2_m2", "sma_low_cm2", "sma_high_cm2", "cutoff",
     "age_years", "height_m", "weight_kg", "l3_superior_mm", "l3_confidence", "sma_slice_below_cm2",
     "sma_slice_above_cm2", "decided_sma_cm2", "decided_mean_hu",
 )  # fmt: skip
-_WHOLE = ("l3_slice_from_feet", "quality_errors", "quality_warnings")
-_TRUTHS = ("borderline", "decided_borderline")
+WHOLE = ("l3_slice_from_feet", "quality_errors", "quality_warnings")
+TRUTHS = ("borderline", "decided_borderline")
 _CODES = "quality"
 _MOMENT = "decided_at"
 
@@ -42,9 +42,9 @@ def parquet_bytes(rows: Sequence[CaseRow]) -> bytes:
             "Parquet needs pyarrow, which is not installed", "pip install 'sarcopenia-assess[parquet]'"
         ) from error
     kinds = {
-        **dict.fromkeys(_NUMBERS, pa.float64()),
-        **dict.fromkeys(_WHOLE, pa.int32()),
-        **dict.fromkeys(_TRUTHS, pa.bool_()),
+        **dict.fromkeys(NUMBERS, pa.float64()),
+        **dict.fromkeys(WHOLE, pa.int32()),
+        **dict.fromkeys(TRUTHS, pa.bool_()),
         _CODES: pa.list_(pa.string()),
         _MOMENT: pa.timestamp("ms", tz="UTC"),
     }
@@ -73,7 +73,7 @@ def _typed(row: CaseRow) -> dict[str, Any]:
     made[_CODES] = made[_CODES].split()
     if made[_MOMENT] is not None:
         made[_MOMENT] = datetime.fromisoformat(made[_MOMENT])
-    return {name: float(v) if name in _NUMBERS and v is not None else v for name, v in made.items()}
+    return {name: float(v) if name in NUMBERS and v is not None else v for name, v in made.items()}
 
 
 def _decided(row: CaseRow | None) -> dict[str, Any]:

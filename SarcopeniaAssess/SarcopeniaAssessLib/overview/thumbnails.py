@@ -52,7 +52,7 @@ def thumbnails(
 def earlier_pictures(page: Path) -> dict[str, str]:
     """Pictures of a page that was made before, by the id of their result; none where it is no such page."""
     try:
-        if page.stat().st_size > _LARGEST_PAGE_BYTES:
+        if not page.is_file() or page.stat().st_size > _LARGEST_PAGE_BYTES:  # a pipe would be waited for
             return {}
         blocks = [json.loads(text) for text in _BLOCK.findall(page.read_text(encoding="utf-8"))]
         found = {id_: picture for block in blocks for id_, picture in block}
@@ -70,6 +70,8 @@ def thumbnail(overlay: Path) -> str:
     from PIL import Image
 
     try:
+        if not overlay.is_file():
+            return ""
         with Image.open(overlay, formats=("PNG",)) as picture:
             if max(picture.size) > _LARGEST_PX:
                 return ""
@@ -81,6 +83,6 @@ def thumbnail(overlay: Path) -> str:
         small.thumbnail(SIZE_PX, Image.Resampling.LANCZOS)
         content = io.BytesIO()
         small.save(content, "WEBP", quality=_QUALITY, method=4)
-    except (OSError, ValueError, SyntaxError):  # no file, no PNG, damaged, too large for Pillow
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no PNG, damaged, too large
         return ""
     return "data:image/webp;base64," + base64.b64encode(content.getvalue()).decode("ascii")

@@ -1,5 +1,6 @@
 """Decisions are found in files, folders and logs; what is none is told or passed over."""
 
+import errno
 import os
 
 import pytest
@@ -49,6 +50,29 @@ def test_a_log_gives_its_decisions_and_withdrawals(tmp_path):
     audit.append(log, "withdrawn", decided())
     found, _ = read(log)
     assert [each.withdrawn for each in found] == [False, True]
+
+
+@pytest.mark.parametrize("event", [5, ["withdrawn"], "looked at"])
+def test_a_line_that_is_no_decision_gives_none(tmp_path, event):
+    log = tmp_path / audit.LOG_FILE
+    audit.append(log, event, decided())
+    assert read(log)[0] == []
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    (tmp_path / "shut").mkdir()
+    scandir = os.scandir
+
+    def refusing(place):
+        if os.fspath(place).endswith("shut"):
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    _, brought = read(tmp_path)
+    assert [(each.label, each.reason) for each in brought.refused] == [
+        ("shut", "the folder cannot be read (Permission denied)")
+    ]
 
 
 def test_a_log_that_is_not_whole_gives_none(tmp_path):

@@ -96,6 +96,16 @@ def test_rejected_numbers_and_those_with_an_error_do_not_count():
         {"quality": [{"code": ["x"], "severity": "info", "message": "x"}]},
         {"input": {"format": ["nifti"]}},
         {"id": 5},
+        {"muscle": {"sma_cm2": -1e300}},
+        {"muscle": {"sma_hu_m29_150_cm2": "144"}},
+        {"patient": {"weight_kg": "81"}},
+        {"l3": {"slice_from_feet": 3.5}},
+        {"l3": {"slice_from_feet": 2**31}},
+        {"l3": {"slice_from_feet": True}},
+        {"status": {"borderline": "no"}},
+        {"model": {"name": 7}},
+        {"review": {"at": "yesterday"}},
+        {"review": {"at": "2026-03-01T10:00:00"}},
     ],
 )
 def test_a_field_of_another_type_is_a_damaged_record(changes):

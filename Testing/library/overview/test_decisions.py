@@ -1,9 +1,11 @@
 """Which decision stands: matched by provenance and CT, accepted ones never replaced, the chain whole."""
 
+import hashlib
+import json
+
 import pytest
 
 from SarcopeniaAssessLib import audit
-from SarcopeniaAssessLib.errors import OutputError
 from SarcopeniaAssessLib.overview.decisions import Decision, Decisions, Known
 from Testing.library.overview.made_decisions import OTHER_ID, automatic, decided
 
@@ -168,11 +170,38 @@ def test_a_log_that_is_not_whole_says_nothing_and_takes_nothing(log):
     found = decisions(log)
     assert found.problem == "The folder's audit log is not whole"
     assert found.standing("one") is None
-    with pytest.raises(OutputError, match="not whole"):
-        found.bring([Decision("export", decided("accepted", LATER, THIRD_ID))])
+    before = log.read_bytes()
+    brought = found.bring([Decision("export", decided("accepted", LATER, THIRD_ID))])
+    assert (brought.taken, reasons(brought)) == (0, ["The folder's audit log is not whole"])
+    assert log.read_bytes() == before
 
 
 def test_a_line_of_another_form_is_told(log):
     content = b'{"line": 1, "at": "x", "event": "accepted", "record": [], "previous": "%s"}\n' % (b"0" * 64)
     log.write_bytes(content)
     assert decisions(log).problem == "The folder's audit log holds a line that is no decision"
+
+
+def test_a_line_of_another_form_takes_those_before_it_along(log):
+    bring(log, decided("rejected"))
+    entry = audit.read_audit(log)[0]
+    previous = hashlib.sha256(log.read_bytes()[:-1]).hexdigest()
+    line = {**entry, "line": 2, "event": "accepted", "record": {}, "previous": previous}
+    log.write_bytes(log.read_bytes() + json.dumps(line).encode() + b"\n")
+    log.with_name(log.name + audit.SEAL_SUFFIX).unlink()
+    own = {"two": decided()}
+    found = decisions(log, own=own)
+    assert found.problem == "The folder's audit log holds a line that is no decision"
+    assert found.standing("one") is None
+    assert found.standing("two") is own["two"]
+
+
+def test_of_a_copied_folder_and_its_first_the_name_tells(log):
+    cases = [known("one"), known("one copy")]
+    of_both = decided(id_=automatic()["id"])
+    assert reasons(bring(log, of_both, cases=cases)) == [
+        "several cases of the folder were made of the same CT"
+    ]
+    assert bring(log, {**of_both, "case": "one"}, cases=cases).taken == 1
+    assert standing(log, "one", *cases) is not None
+    assert standing(log, "one copy", *cases) is None

@@ -27,6 +27,15 @@ def test_men_and_women_lie_on_one_axis_with_their_own_cutoffs():
     assert [each.cm2 for each in women.cutoffs] == [89.2, 92.0, 92.2]
 
 
+def test_a_cutoff_counts_the_cases_that_it_calls_low():
+    found = distribution_of([case(sma) for sma in (133.9, 134.0, 143.9, 144.0, 144.2)], "bhardwaj2025")
+    assert [(each.cm2, each.sign, each.low) for each in found.groups[0].cutoffs] == [
+        (134.0, "<", 1),
+        (144.0, "<", 3),
+        (144.3, "<", 5),
+    ]
+
+
 def test_without_a_sex_there_is_no_cutoff():
     found = distribution_of([case(100.0, None)], "bhardwaj2025")
     assert [(group.title, group.cutoffs) for group in found.groups] == [("Sex not known", ())]

@@ -7,6 +7,7 @@ import pytest
 
 from SarcopeniaAssessLib import audit
 from SarcopeniaAssessLib.__main__ import cli, run_group
+from SarcopeniaAssessLib.overview.decisions import Decisions
 from SarcopeniaAssessLib.verification import verify_path
 from Testing.library.overview.made_cohort import write_cohort
 from Testing.library.overview.made_decisions import automatic, decided, write
@@ -99,6 +100,28 @@ def test_a_log_that_is_not_whole_is_told_on_the_page_and_beside_it(out, tmp_path
     assert "The folder's audit log is not whole; verify it" in capsys.readouterr().err
     assert "audit log is not whole: no decision of it is shown." in (out / "overview.html").read_text()
     assert {case["review"] for case in shown(out)[0]} == {0}
+    assert run(out, "--no-pictures", "--reviews", tmp_path / "q.json") == 1
+    assert "q: its decision is not taken: The folder's audit log is not whole" in capsys.readouterr().err
+
+
+def test_reviews_without_a_decision_are_told(out, tmp_path, capsys):
+    (tmp_path / "exported").mkdir()
+    assert run(out, "--no-pictures", "--reviews", tmp_path / "exported") == 0
+    assert "decisions: 0 brought back, 0 there already" in capsys.readouterr().err
+
+
+def test_a_record_that_changes_while_it_is_read_is_told(out, tmp_path, monkeypatch, capsys):
+    write(tmp_path / "q.json", decided())
+    bring = Decisions.bring
+
+    def and_gone(self, found):
+        (out / "one" / "assessment.json").unlink()
+        return bring(self, found)
+
+    monkeypatch.setattr(Decisions, "bring", and_gone)
+    assert run(out, "--no-pictures", "--reviews", tmp_path / "q.json") == 1
+    assert "sarcopenia: one: The record cannot be read" in capsys.readouterr().err
+    assert [case["name"] for case in shown(out)[0]] == ["three", "two"]
 
 
 def test_damaged_records_and_failed_studies_are_told(out, capsys):

@@ -108,6 +108,14 @@ def test_rows_refer_to_words_that_are_stored_once():
     assert data["findings"] == [["warning", "thick_slices", "Slices are 6 mm apart."]]
 
 
+def test_a_case_falls_into_the_bin_of_its_unrounded_area():
+    areas = {"a": 84.9996, "b": 85.0, "c": 80.0}
+    rows = [row_of(name, automatic(name, muscle={"sma_cm2": sma})) for name, sma in areas.items()]
+    rows.append(row_of("d", automatic("d", quality=[{"code": "x", "severity": "error", "message": "X."}])))
+    data = json.loads(Elements(page(*rows)).scripts[0])
+    assert [case[data["fields"].index("bin")] for case in data["cases"]] == [0, 1, 0, None]
+
+
 def test_equal_content_gives_equal_bytes():
     rows = [row_of(name, automatic(name)) for name in ("a", "b")]
     assert page(*rows) == page(*rows)

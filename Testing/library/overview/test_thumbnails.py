@@ -3,6 +3,9 @@
 import base64
 import io
 import json
+import os
+import struct
+import zlib
 
 import pytest
 from PIL import Image
@@ -51,6 +54,24 @@ def test_a_picture_of_another_kind_or_of_absurd_size_gives_none(tmp_path):
     Image.new("RGB", (300, 300)).save(tmp_path / "a.png", "JPEG")
     Image.new("1", (5000, 200)).save(tmp_path / "b.png")
     assert [thumbnail(tmp_path / name) for name in ("a.png", "b.png")] == ["", ""]
+
+
+def test_a_picture_too_large_for_pillow_gives_none(tmp_path):
+    def chunk(name, content):
+        return (
+            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        )
+
+    head = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IEND", b""))
+    assert thumbnail(tmp_path / "a.png") == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert thumbnail(tmp_path / "pipe") == ""
+    assert earlier_pictures(tmp_path / "pipe") == {}
 
 
 def test_known_ones_are_not_made_again(tmp_path):
