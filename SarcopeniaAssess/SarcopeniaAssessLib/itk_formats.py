@@ -20,8 +20,8 @@ from SarcopeniaAssessLib.stored_image import (
     DAMAGED_REMEDY,
     StoredImage,
     refuse_dimensions,
-    refuse_more_than,
     refuse_voxel_type,
+    room_for_voxels,
     sha256_of,
 )
 
@@ -275,8 +275,7 @@ class _Voxels:
 
     def inflated(self) -> NDArray[Any]:
         """As (i, j, k), inflated, the checksum verified."""
-        refuse_more_than(self.file.stat().st_size, self.size)
-        voxels = np.empty(self.size, np.uint8)
+        voxels = room_for_voxels(self.file.stat().st_size, self.size)
         filled, inflater = 0, zlib.decompressobj(wbits=_ZLIB_OR_GZIP)
         with self.file.open("rb") as stream:
             stream.seek(self.begin)

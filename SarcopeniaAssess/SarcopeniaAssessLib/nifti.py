@@ -19,8 +19,8 @@ from SarcopeniaAssessLib.stored_image import (
     DAMAGED_REMEDY,
     StoredImage,
     refuse_dimensions,
-    refuse_more_than,
     refuse_voxel_type,
+    room_for_voxels,
     sha256_of,
 )
 
@@ -182,14 +182,7 @@ def _inflate_voxels(path: Path) -> tuple[NDArray[Any], str, _Header]:
         if len(head) >= _HEADER_BYTES:
             break
     header = _Header(head[:_HEADER_BYTES])
-    refuse_more_than(path.stat().st_size, header.voxel_bytes)
-    try:
-        voxels = np.empty(header.voxel_bytes // header.dtype.itemsize, dtype=header.dtype)
-    except MemoryError as error:
-        raise InputError(
-            f"The image needs {header.voxel_bytes / 1e9:.1f} GB of memory", "crop it to the abdomen"
-        ) from error
-    buffer = voxels.view(np.uint8)
+    buffer = room_for_voxels(path.stat().st_size, header.voxel_bytes)
     begin = -header.offset
     for block in _after(head, blocks):
         skip, room = max(0, -begin), max(0, header.voxel_bytes - max(begin, 0))
@@ -200,7 +193,7 @@ def _inflate_voxels(path: Path) -> tuple[NDArray[Any], str, _Header]:
             raise InputError("The compressed file goes on after the image's last voxel", DAMAGED_REMEDY)
     if begin < header.voxel_bytes:
         raise InputError("The file is truncated", DAMAGED_REMEDY)
-    return voxels, digest.hexdigest(), header
+    return buffer.view(header.dtype), digest.hexdigest(), header
 
 
 def _after(head: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -114,20 +114,24 @@ def refuse_dimensions(shape: tuple[int, ...]) -> None:
         raise InputError(f"The image is empty ({'×'.join(map(str, shape))})", "export the CT again")
 
 
-def refuse_more_than(packed_bytes: int, voxel_bytes: int) -> None:
-    """Refuse a compressed file that cannot hold the voxels of its header, before memory is taken for them.
+def room_for_voxels(packed_bytes: int, voxel_bytes: int) -> NDArray[np.uint8]:
+    """Memory for the voxels of a compressed file, (voxel_bytes,), not filled.
 
     Raises
     ------
     InputError
-        Not even the best packing could have put them into so few bytes, or they are more than any scan has.
+        Not even the best packing could have put them into so few bytes; they are more than any scan has, or
+        than this computer has room for.
     """
     if voxel_bytes > packed_bytes * DEFLATED_AT_MOST:
         raise InputError("The file is truncated", DAMAGED_REMEDY)
+    too_large = InputError(f"The image needs {voxel_bytes / 1e9:.1f} GB of memory", "crop it to the abdomen")
     if voxel_bytes > LARGEST_VOXEL_BYTES:
-        raise InputError(
-            f"The image would need {voxel_bytes / 1e9:.0f} GB of memory", "crop it to the abdomen"
-        )
+        raise too_large
+    try:
+        return np.empty(voxel_bytes, np.uint8)
+    except MemoryError as error:
+        raise too_large from error
 
 
 def refuse_voxel_type(dtype: np.dtype[Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
+from SarcopeniaAssessLib import stored_image
 from SarcopeniaAssessLib.ct_io import open_ct
 from SarcopeniaAssessLib.errors import GeometryError, InputError
 from Testing.library.ct_files import affine, anatomy, rotation, write_itk
@@ -140,6 +141,20 @@ def test_a_metaimage_whose_last_line_has_no_value_is_cut_off(tmp_path):
     path.write_bytes(data[: data.index(b"ElementDataFile") + len("ElementDataFile")])
     with pytest.raises(InputError, match="cut off"):
         open_ct(path)
+
+
+def test_room_is_made_for_what_a_scan_can_have_and_a_computer_holds(monkeypatch):
+    """Of one byte zlib makes at most 1032; here 100 bytes and limits of 103,200 and of 5,000."""
+    assert stored_image.room_for_voxels(100, 103_200).shape == (103_200,)
+    with pytest.raises(InputError, match="truncated"):
+        stored_image.room_for_voxels(100, 103_201)
+    monkeypatch.setattr(stored_image, "LARGEST_VOXEL_BYTES", 5_000)
+    assert stored_image.room_for_voxels(100, 5_000).dtype == np.uint8
+    with pytest.raises(InputError, match="crop it"):
+        stored_image.room_for_voxels(100, 5_001)
+    monkeypatch.setattr(stored_image, "LARGEST_VOXEL_BYTES", 1 << 62)
+    with pytest.raises(InputError, match=r"needs 1152921504\.6 GB.*crop it"):
+        stored_image.room_for_voxels(1 << 60, 1 << 60)  # more than an address space
 
 
 def test_several_values_a_voxel_are_refused(tmp_path):
