@@ -53,6 +53,20 @@ def test_content_tells_an_archive_not_its_name(tmp_path, series):
         assert not may_hold_several(other)
 
 
+def test_dicom_is_no_archive_whatever_its_preamble_begins_with(tmp_path):
+    (image, *_) = write_dicom(tmp_path, NATIVE, RAS_FROM_IJK)
+    image.write_bytes(b"PK\x03\x04" + image.read_bytes()[4:])
+    assert not may_hold_several(image)
+    assert open_ct(image).slice_count == 1
+
+
+def test_a_few_blank_pictures_are_no_bomb(tmp_path):
+    write_dicom(tmp_path / "ct", np.full((500, 500, 3), -1024), RAS_FROM_IJK)
+    path = zipped(tmp_path / "study.zip", tmp_path / "ct")
+    assert path.stat().st_size * dicom_archive.LARGEST_RATIO < 3 * 500 * 500 * 2
+    assert list_ct(path)[0].slices == 3
+
+
 def test_several_series_of_an_archive_are_listed(tmp_path, series):
     write_dicom(series / "SE1", NATIVE, RAS_FROM_IJK, SeriesInstanceUID="1.2.9")
     path = zipped(tmp_path / "study.zip", series)

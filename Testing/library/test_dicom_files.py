@@ -137,6 +137,7 @@ def test_an_element_of_gigabytes_is_not_read(tmp_path):
         (b"\x02\0\0\0UL\x04\0" + bytes(20), True),
         (b"\0\x08\0\x05CS\0\x0aISO_IR 100", True),  # big-endian
         (b"\0\x08\0\x05" + bytes(30), False),
+        (b"\x02\0\x10\x27UI" + bytes(24), False),  # an element that the group does not have
         (b"\x08\0", False),
         (b"", False),
         (bytes(132), False),

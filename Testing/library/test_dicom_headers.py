@@ -127,6 +127,8 @@ def test_groups_of_frames_that_are_not_there(tmp_path):
         ({"BitsStored": 60_000}, "damaged"),
         ({"BitsStored": 17}, "damaged"),
         ({"BitsAllocated": 1}, "damaged"),
+        ({"BitsAllocated": 24}, "damaged"),
+        ({"BitsAllocated": 64}, "damaged"),
         ({"Rows": 60_000, "Columns": 60_000}, "damaged"),
         ({"NumberOfFrames": 30}, "multi-frame"),
         ({"RescaleSlope": "0"}, "rescale"),

@@ -176,8 +176,8 @@ def test_frames_that_are_such_a_picture_are_let_through(changes):
         {"sides": (30, 22)},
         {"components": 3},
         {"more": [(0xC3, struct.pack(">BHHB", 16, 22, 30, 1) + b"\x01\x11\x00")]},
-        {"counts": bytes((3, *15 * [0]))},  # three codes of one bit
-        {"counts": bytes((0, 2, 200, *13 * [0]))},
+        {"counts": bytes((3, *15 * [0])), "values": bytes(3)},  # three codes of one bit
+        {"counts": bytes((0, 2, 200, *13 * [0])), "values": bytes(202)},
         {"values": bytes(2)},
         {"scan": b"\x03\x01\x00\x01\x00\x00"},
         {"scan": b"\x01"},
@@ -188,6 +188,13 @@ def test_frames_that_are_such_a_picture_are_let_through(changes):
 def test_frames_that_are_none_never_reach_the_decoder(changes):
     with pytest.raises(RuntimeError):
         dicom_jpeg._check_frame(frame_header(**changes) + bytes(9), RUNNER)
+
+
+def test_more_bits_than_a_pixel_has_room_for_never_reach_the_decoder():
+    runner = SimpleNamespace(rows=22, columns=30, bits_allocated=8)
+    dicom_jpeg._check_frame(frame_header(precision=8), runner)
+    with pytest.raises(RuntimeError, match="announces"):
+        dicom_jpeg._check_frame(frame_header(precision=9), runner)
 
 
 def test_a_header_that_ends_is_refused_wherever_it_does():

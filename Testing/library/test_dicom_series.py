@@ -131,6 +131,14 @@ def test_masks_stored_as_ct_are_left_out(tmp_path, low, high, intercept):
     assert message_of(volume, "left_out") == "Left out of the folder: mask stored as CT (9 images)."
 
 
+def test_a_ct_of_few_grey_values_is_no_mask(tmp_path):
+    """Of 8 bits and less, its steps are in the slope; a mask's labels need none."""
+    coarse = np.round((NATIVE + 1024.0) / 32) * 32 - 1024
+    write(tmp_path / "coarse", coarse, SeriesInstanceUID="1.2.77", RescaleSlope=32)
+    write(tmp_path / "ct")
+    assert [one.uid for one in list_ct(tmp_path)] == ["1.2.77", UID]
+
+
 def test_a_mask_alone_is_refused_where_it_is_decoded(tmp_path):
     write(tmp_path, (NATIVE > 20).astype(np.int16), RescaleIntercept=0)
     with pytest.raises(IntensityError, match="label map"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -171,6 +173,7 @@ def test_an_enhanced_file_is_sorted_by_its_functional_groups(tmp_path, ras_from_
         np.testing.assert_allclose(volume.ras_from_canonical, ras_from_canonical, atol=1e-6)
         np.testing.assert_array_equal(volume.slab(2, 7), anatomy()[:, :, 2:7])
         assert volume.input.slice_thickness_mm == 5
+        assert volume.input.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_orientation_that_is_not_quite_unit_length_costs_no_area(tmp_path):
