@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -80,18 +81,61 @@ def _tells_the_path(path: Path) -> str:
     raise InputError(f"{path} is odd", "change it")
 
 
+def _says_nothing(_: Path) -> str:
+    raise InputError("It is odd", " ")
+
+
 def _writes(path: Path) -> str:
     (path.parent / "left").write_text("x")
     return "read"
 
 
 @pytest.mark.parametrize(
-    ("reader", "outcome"), [(_fails, "KeyError"), (_tells_the_path, "path told"), (_writes, "wrote")]
+    ("reader", "outcome"),
+    [
+        (_fails, "KeyError"),
+        (_tells_the_path, "path told"),
+        (_says_nothing, "says nothing"),
+        (_writes, "wrote"),
+    ],
 )
 def test_what_must_not_be_is_found(tmp_path, monkeypatch, reader, outcome):
     monkeypatch.setitem(targets.TARGETS, "ct", reader)
     (tmp_path / "a").write_text("x")
     assert child.tried("ct", tmp_path / "a", tmp_path)["outcome"] == outcome
+
+
+def test_a_part_that_is_left_behind_is_found(tmp_path, monkeypatch):
+    def leaves_a_part(path: Path) -> str:
+        (path.parent / ".case.sarcopenia-part-1").mkdir()
+        return "read"
+
+    monkeypatch.setitem(targets.TARGETS, "output", leaves_a_part)
+    assert child.tried("output", tmp_path / "out", tmp_path)["outcome"] == "half written"
+
+
+def test_what_the_command_must_not_say_or_leave_is_found(tmp_path):
+    case = tmp_path / "case"
+    case.mkdir()
+    for name in whole_commands.FILES:
+        (case / name).touch()
+    (tmp_path / "assessments.csv").touch()
+    own = "sarcopenia: b: It holds no image; give another\n1 of 2 done, about 3 s left\n2 of 2 done\n"
+
+    def faults(said: str = own, status: int = 1) -> list[str]:
+        done = subprocess.CompletedProcess([], status, "", said)
+        return [fault.partition(": ")[2] for fault in whole_commands._faults(done, tmp_path)]
+
+    assert faults() == []
+    assert faults(status=-11) == [f"exit status -11: {own}"]
+    assert faults("sarcopenia: b: An unexpected KeyError\n") == [
+        str(["sarcopenia: b: An unexpected KeyError"])
+    ]
+    for line in ("1 warning of libtiff", "WARNING: one of the tags is odd"):
+        assert faults(own + line) == [f"a line that is none of its own: {line!r}"]
+    (case / "report.pdf").unlink()
+    (tmp_path / ".case.sarcopenia-part-1").touch()
+    assert sorted(fault.partition(" ")[0] for fault in faults()) == [".case.sarcopenia-part-1", "case"]
 
 
 def test_a_reader_that_hangs_and_one_that_takes_memory_are_found(prepared, monkeypatch):
