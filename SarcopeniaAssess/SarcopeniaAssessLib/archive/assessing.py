@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Done: TypeAlias = "Callable[[Job, list[Outcome]], None]"
 _PAUSE = None
 """Follows each study, so that what came of it is heard before the next one is there."""
+_RETRY_S = 10.0
 TOO_LONG = InputError(
     "Two processes ended over it, for want of memory or of time",
     "raise [limits] study_minutes, give fewer [assess] jobs, or assess it by hand",
@@ -45,7 +46,7 @@ class Assessors:
 
     def __init__(self, request: Request, jobs: int, minutes: float, done: Done) -> None:
         self._queue: SimpleQueue[tuple[Job, Task] | None] = SimpleQueue()
-        self._done, self._stopping = done, False
+        self._done, self._stopping = done, threading.Event()
         self._work = partial(in_time, max(1, round(minutes * 60)), work)
         self._prepare = partial(start_worker, request, jobs)
         self._threads = [
@@ -61,7 +62,7 @@ class Assessors:
 
     def stop(self) -> None:
         """End at once; studies that are under way come to nothing, and are begun again by the next inbox."""
-        self._stopping = True
+        self._stopping.set()
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
@@ -71,20 +72,31 @@ class Assessors:
                 thread.join(0.1)
 
     def _run(self) -> None:
-        given: list[Job] = []
+        while not self._stopping.is_set():
+            given: list[tuple[Job, Task]] = []
+            try:
+                self._assess(given)
+            except OSError:  # no process can be begun now; the study keeps waiting
+                for each in given:
+                    self._queue.put(each)
+                self._stopping.wait(_RETRY_S)
+
+    def _assess(self, given: list[tuple[Job, Task]]) -> None:
+        """Work until `stop`; `given` holds the study that is under way."""
 
         def tasks() -> Iterator[Task | None]:
-            while (next_ := self._queue.get()) is not None and not self._stopping:
-                given.append(next_[0])
+            while (next_ := self._queue.get()) is not None and not self._stopping.is_set():
+                given.append(next_)
                 yield next_[1]
                 yield _PAUSE
 
         with closing(run_all(self._work, tasks(), 1, self._prepare)) as results:
             for task, found in results:
-                if self._stopping:
+                if self._stopping.is_set():
                     return
                 if task is not _PAUSE:
-                    self._done(given.pop(0), _outcomes(task, found))
+                    job, _ = given.pop(0)
+                    self._done(job, _outcomes(task, found))
 
 
 def in_time(seconds: int, work: Callable[[Task], list[Outcome]], task: Task | None) -> list[Outcome]:

@@ -26,7 +26,7 @@ from SarcopeniaAssessLib.batch import Outcome, Request, Task, quiet_libraries
 from SarcopeniaAssessLib.case_table import RECORD
 from SarcopeniaAssessLib.dicom_results import REPORT_SR, SEGMENTATION
 from SarcopeniaAssessLib.errors import InputError, OutputError, RecordError, SarcopeniaError
-from SarcopeniaAssessLib.output_lock import FolderLock
+from SarcopeniaAssessLib.output_lock import LOCK_FILE, FolderLock
 from SarcopeniaAssessLib.record import read_record
 from SarcopeniaAssessLib.results import Existing, OutputFolder, asked_for
 from SarcopeniaAssessLib.run_summary import RunSummary
@@ -65,8 +65,8 @@ class Inbox:
     Raises
     ------
     InputError, OutputError
-        On entry: another inbox has the spool, a folder cannot be written, the port is taken, an extra or
-        a TLS file is missing.
+        On entry: another inbox has the spool, it is a folder of something else, a folder cannot be written,
+        the port is taken, an extra or a TLS file is missing.
     """
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
@@ -109,16 +109,17 @@ class Inbox:
         tidied = time.monotonic() - _TIDY_EVERY_S
         while not stopped.wait(_LOOK_EVERY_S):
             try:
+                # First, for it makes the room for want of which the rest may fail.
+                if time.monotonic() - tidied >= _TIDY_EVERY_S:
+                    tidied = time.monotonic()
+                    for _ in range(self._unfinished.qsize()):
+                        self._give(self._unfinished.get())
+                    self._spool.forget_old(time.time())
                 for job, problem in self._spool.begin_quiet(time.time()):
                     if problem is None:
                         self._give(job)
                     else:
                         self._say(f"{job.case}: {problem}")
-                if time.monotonic() - tidied >= _TIDY_EVERY_S:
-                    tidied = time.monotonic()
-                    self._spool.forget_old(time.time())
-                    for _ in range(self._unfinished.qsize()):
-                        self._give(self._unfinished.get())
             except (OSError, SarcopeniaError) as error:  # a full disk today is none tomorrow
                 self._say(f"the spool cannot be worked on ({_reason(error)}); tried again in a minute")
                 stopped.wait(_TIDY_EVERY_S)
@@ -139,7 +140,7 @@ class Inbox:
                 parcels, problems, made = self._publish(job, found)
                 self._spool.journal.finish(job, parcels, "; ".join(sorted(set(problems))) or None)
                 self._spool.clear(job)
-            except (OSError, SarcopeniaError) as error:
+            except Exception as error:  # whatever one study does, the thread is there for the next
                 self._unfinished.put(job)  # and in the journal it still waits
                 self._say(f"{job.case}: not finished ({_reason(error)}); tried again in a minute")
                 return
@@ -303,11 +304,19 @@ def private_folder(folder: Path) -> None:
 
     Raises
     ------
+    InputError
+        Something else lies there: a spool removes what its journal does not know.
     OutputError
         It cannot be made.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        names = {each.name for each in folder.iterdir()} - {LOCK_FILE}
+        if names and FILE not in names:
+            raise InputError(
+                "The spool's folder holds something else, or has lost its journal",
+                "give [folders] spool a folder of its own",
+            )
         folder.chmod(0o700)
     except OSError as error:
         raise OutputError(

@@ -150,14 +150,17 @@ class Journal:
         return int(studies) + int(jobs)
 
     def quiet_studies(self, now: float, quiet_s: float) -> list[tuple[str, int, int]]:
-        """Keys, changes and last generation of the studies of which nothing came for so long."""
+        """Keys, changes and last generation of the studies of which nothing came for so long.
+
+        One that is being assessed is left for later: two assessments at a time would send the same twice.
+        """
         with self._writing() as base:
             # A clock that was set back must not hold studies up.
             base.execute("UPDATE study SET last_at=? WHERE last_at>?", (now, now))
             rows = base.execute(
                 "SELECT key, changes, generation FROM study WHERE changes>taken AND last_at<=? "
-                "ORDER BY last_at",
-                (now - quiet_s,),
+                "AND key NOT IN (SELECT key FROM job WHERE state=?) ORDER BY last_at",
+                (now - quiet_s, State.WAITING),
             ).fetchall()
         return [(str(key), int(changes), int(generation)) for key, changes, generation in rows]
 
@@ -174,9 +177,13 @@ class Journal:
         return int(row[0])
 
     def begin(self, job: Job, changes: int, problem: str | None = None) -> None:
-        """Write down that a study's objects, up to so many changes, are assessed as a job (or cannot be)."""
+        """Write down that a study's objects, up to so many changes, are assessed as a job (or cannot be).
+
+        What went wrong with fewer of them is no problem any more.
+        """
         state = State.WAITING if problem is None else State.FAILED
         with self._writing() as base:
+            base.execute("DELETE FROM job WHERE key=? AND state=?", (job.key, State.FAILED))
             base.execute(
                 "UPDATE study SET taken=?, generation=? WHERE key=?", (changes, job.generation, job.key)
             )
@@ -211,11 +218,11 @@ class Journal:
             )
 
     def due(self, now: float, most: int) -> list[Parcel]:
-        """Parcels that may be sent now, those that were refused least often first."""
+        """Parcels that may be sent now: those refused least often first, then those longest put off."""
         with self._reading() as base:
             rows = base.execute(
                 "SELECT uid, place, tries FROM parcel WHERE state=? AND next_at<=? "
-                "ORDER BY tries, place LIMIT ?",
+                "ORDER BY tries, next_at, place LIMIT ?",
                 (State.WAITING, now, most),
             ).fetchall()
         return [Parcel(str(uid), str(place), int(tries)) for uid, place, tries in rows]
@@ -233,6 +240,11 @@ class Journal:
                 "UPDATE parcel SET state=?, tries=tries+1, next_at=?, problem=? WHERE uid=?",
                 (state, next_at or 0, problem, uid),
             )
+
+    def put_off(self, uid: str, now: float) -> None:
+        """The connection was lost over it: all others come first, should it have been the reason."""
+        with self._writing() as base:
+            base.execute("UPDATE parcel SET next_at=? WHERE uid=?", (now, uid))
 
     def send_again(self) -> int:
         """Let all parcels that were given up be tried again; how many they are."""

@@ -96,7 +96,12 @@ class Post:
             return 0
         taken = 0
         with closing(self._answers([file for _, file in ready])) as answers:
-            for (parcel, _), refusal in zip(ready, answers, strict=False):
+            for parcel, _ in ready:
+                try:
+                    refusal = next(answers)
+                except Exception:
+                    self._journal.put_off(parcel.uid, time.time())
+                    raise
                 if refusal is None:
                     self._journal.sent(parcel.uid)
                     taken += 1
@@ -117,10 +122,10 @@ class Post:
                 if self._failures:
                     self._say("the archive answers again")
                 self._failures, wait_s = 0, 0.0 if taken else 0.5
-            except SarcopeniaError as error:
-                wait_s = min(_FIRST_WAIT_S * 2**self._failures, _LONGEST_WAIT_S)
+            except Exception as error:  # whatever it is, the thread is there for what comes
+                wait_s = min(_FIRST_WAIT_S * 2 ** min(self._failures, 10), _LONGEST_WAIT_S)
                 if not self._failures:
-                    self._say(f"{error.problem}; tried again until it answers; {error.remedy}")
+                    self._say(_told(error))
                 self._failures += 1
 
     def _refuse(self, parcel: Parcel, problem: str, *, last: bool = False) -> None:
@@ -143,6 +148,12 @@ class Post:
             return file if instance_uid(file) == parcel.uid else None
         except InputError:
             return None
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, SarcopeniaError):
+        return f"{error.problem}; tried again until it answers; {error.remedy}"
+    return f"nothing could be sent ({type(error).__name__}); tried again; report it"
 
 
 def instance_uid(file: Path) -> str:

@@ -6,6 +6,7 @@ A key that is unknown is refused, so that a misspelt limit is not taken for the 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
@@ -103,7 +104,7 @@ class Limits:
     interrupted_s:
         The same where its sender was cut off or refused, by the inbox's own end too, and comes again.
     keep_hours:
-        Images are kept so long after their study was assessed, for slices that come late.
+        Images are kept until their study is assessed, and so long after the last came, for late slices.
     instance_mib, instances, waiting, spool_gib, free_gib:
         Size of an object, objects of a study, studies that wait, size of the spool, space left on its disk.
     study_minutes:
@@ -237,7 +238,7 @@ class Settings:
     peer: DimsePeer | StowPeer | None = None
 
     def __post_init__(self) -> None:
-        here, there = self.spool.absolute(), self.results.absolute()
+        here, there = (Path(os.path.realpath(each)) for each in (self.spool, self.results))
         if here == there or here in there.parents or there in here.parents:
             raise _wrong("[folders] spool and results lie in one another", "give two separate folders")
 

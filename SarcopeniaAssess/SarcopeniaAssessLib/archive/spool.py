@@ -24,6 +24,7 @@ from SarcopeniaAssessLib.errors import InputError, OutputError
 TWO_PATIENTS = (
     "Images of two patients have come under one study; correct them in the archive, and send them again"
 )
+IMAGES_GONE = "Its images are no longer in the spool; send them again"
 _TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID", "IssuerOfPatientID"]
 _RETRY = "send it again later"
 
@@ -81,9 +82,9 @@ class Spool:
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.incoming, self._studies, self._jobs = (folder / name for name in ("incoming", "studies", "jobs"))
+        self.journal = Journal(folder / FILE)  # first: by it a folder is known for a spool
         for each in (self.incoming, self._studies, self._jobs):
             each.mkdir(mode=0o700, exist_ok=True)
-        self.journal = Journal(folder / FILE)
         self._limits = limits
         self._lock = threading.RLock()
         self._interrupted: dict[str, float] = {}
@@ -111,13 +112,14 @@ class Spool:
             if self.journal.known(label.key, label.name) == digest and place.is_file():
                 path.unlink()
                 return False
-            self._require_room(label.key, size)
+            replaced = place.stat().st_size if place.is_file() else None
+            self._require_room(label.key, size, is_more=replaced is None)
             place.parent.mkdir(mode=0o700, exist_ok=True)
             os.replace(path, place)
             _sync_folder(place.parent)
             _sync_folder(self._studies)
             self.journal.received(Arrival(label.key, label.name, digest, label.patient, size), at)
-            self._bytes += size
+            self._bytes += size - (replaced or 0)
         return True
 
     def interrupted(self, keys: Iterable[str]) -> None:
@@ -144,18 +146,28 @@ class Spool:
         Returns
         -------
         The jobs, and why one cannot be done.
+
+        Raises
+        ------
+        OutputError, OSError
+            The disk refuses, and not one was begun.
         """
         begun: list[tuple[Job, str | None]] = []
         with self._lock:
             for key, changes, generation in self.journal.quiet_studies(now, self._limits.quiet_s):
                 if key in self._held or time.monotonic() < self._interrupted.get(key, 0.0):
                     continue
-                self._interrupted.pop(key, None)
                 job = Job(key, generation + 1)
-                problem = TWO_PATIENTS if self.journal.patients(key) > 1 else None
-                if problem is None:
-                    self._freeze(job)
-                self.journal.begin(job, changes, problem)
+                problem = self._hindrance(key)
+                try:
+                    if problem is None:
+                        self._freeze(job)
+                    self.journal.begin(job, changes, problem)
+                except (OSError, OutputError):
+                    if begun:  # those are under way; the next look tells of this one
+                        break
+                    raise
+                self._interrupted.pop(key, None)
                 begun.append((job, problem))
         return begun
 
@@ -168,7 +180,7 @@ class Spool:
         shutil.rmtree(self.images(job), ignore_errors=True)
 
     def forget_old(self, now: float) -> int:
-        """Remove images of studies that were assessed long enough ago, and what a lost connection left.
+        """Remove images of studies that were assessed, and of which nothing has come for long enough.
 
         Returns
         -------
@@ -190,6 +202,13 @@ class Spool:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
+    def _hindrance(self, key: str) -> str | None:
+        """Why a study cannot be assessed."""
+        study = self._studies / key
+        if not (study.is_dir() and any(study.iterdir())):  # somebody has tidied up
+            return IMAGES_GONE
+        return TWO_PATIENTS if self.journal.patients(key) > 1 else None
+
     def _freeze(self, job: Job) -> None:
         part = self._jobs / f".{job.case}"
         for each in (part, self.images(job)):
@@ -200,13 +219,14 @@ class Spool:
                 os.link(file, part / file.name)
             except OSError:  # a file system without links
                 shutil.copyfile(file, part / file.name)
+        _sync_folder(part)
         part.rename(self.images(job))
         _sync_folder(self._jobs)
 
-    def _require_room(self, key: str, size: int) -> None:
+    def _require_room(self, key: str, size: int, *, is_more: bool) -> None:
         limits = self._limits
         here, is_open = self.journal.study_size(key)
-        if here >= limits.instances:
+        if is_more and here >= limits.instances:
             raise OutputError("The study has more objects than are taken", "raise [limits] instances")
         if not is_open and self.journal.waiting() >= limits.waiting:
             raise OutputError("Too many studies are waiting to be assessed", _RETRY)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 pytest.importorskip("pynetdicom", reason="pynetdicom is not installed")
 
 from SarcopeniaAssessLib.__main__ import cli, run_group
+from SarcopeniaAssessLib.archive import inbox as inbox_module
 from SarcopeniaAssessLib.archive.inbox import Inbox, again, check, standing
+from SarcopeniaAssessLib.archive.journal import Job
 from SarcopeniaAssessLib.archive.settings import read_settings
-from SarcopeniaAssessLib.errors import OutputError
+from SarcopeniaAssessLib.errors import InputError, OutputError
 from Testing.library.archive.archive_kit import (
     SEG_CLASS,
     SLICES,
@@ -132,6 +135,49 @@ def test_a_second_inbox_is_kept_out(hospital):
         pass
 
 
+def test_a_folder_of_something_else_is_never_a_spool(tmp_path, model):
+    settings = read_settings(write_settings(tmp_path, model))
+    kept = settings.spool / "studies" / "one" / "thesis.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("years of work")
+    settings.spool.chmod(0o755)
+    with pytest.raises(InputError, match="holds something else"), Inbox(settings, print):
+        pass
+    with pytest.raises(InputError, match="holds something else"):
+        list(check(settings))
+    assert kept.read_text() == "years of work"
+    assert settings.spool.stat().st_mode & 0o777 == 0o755
+    kept.unlink()
+
+
+def test_what_nobody_foresaw_ends_no_thread_and_loses_no_study(tmp_path, model, monkeypatch):
+    said: list[str] = []
+    with Inbox(read_settings(write_settings(tmp_path, model)), said.append) as one:
+        monkeypatch.setattr(one, "_publish", {}.__getitem__)  # raises TypeError
+        one._done(Job("study-a", 1), [])
+        assert said == ["study-a: not finished (TypeError); tried again in a minute"]
+        assert one._unfinished.get_nowait() == Job("study-a", 1)
+
+
+def test_a_full_disk_hinders_nobody_from_making_room(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(inbox_module, "_TIDY_EVERY_S", 0.01)
+    stopped, looked, tidied = threading.Event(), [], []
+
+    def full(now):
+        looked.append(now)
+        if len(looked) == 2:
+            stopped.set()
+        raise OSError(28, "No space left on device")
+
+    said: list[str] = []
+    with Inbox(read_settings(write_settings(tmp_path, model)), said.append) as one:
+        monkeypatch.setattr(one._spool, "begin_quiet", full)
+        monkeypatch.setattr(one._spool, "forget_old", tidied.append)
+        one.run(stopped)
+    assert len(tidied) == 2
+    assert said[0] == "the spool cannot be worked on (No space left on device); tried again in a minute"
+
+
 def test_killed_at_any_moment_it_goes_on(tmp_path, model):
     pacs = start_peer(tmp_path / "pacs")
     settings = write_settings(tmp_path, model, send_section(pacs.port))
@@ -167,7 +213,7 @@ def test_check_tries_everything_that_can_be_tried(tmp_path, model):
 
 
 def test_what_failed_is_done_again_where_somebody_asks(tmp_path, model):
-    from SarcopeniaAssessLib.archive.journal import FILE, Arrival, Job, Journal, Parcel
+    from SarcopeniaAssessLib.archive.journal import FILE, Arrival, Journal, Parcel
 
     settings = read_settings(write_settings(tmp_path, model))
     settings.spool.mkdir()

@@ -42,9 +42,24 @@ def test_what_comes_after_a_job_began_makes_another_one(journal):
     journal.begin(Job("a", 1), changes=1)
     assert journal.quiet_studies(99.0, 1.0) == []
     journal.received(arrival(name="2"), at=50.0)
-    assert journal.quiet_studies(99.0, 1.0) == [("a", 2, 1)]
+    assert journal.quiet_studies(99.0, 1.0) == []  # as long as the first is being assessed
     assert journal.jobs() == [Job("a", 1)]
     assert journal.waiting() == 2
+    journal.finish(Job("a", 1), [], None)
+    assert journal.quiet_studies(99.0, 1.0) == [("a", 2, 1)]
+
+
+def test_what_went_wrong_before_the_rest_came_is_no_problem_any_more(journal):
+    for key in ("a", "b"):
+        journal.received(arrival(key), at=0.0)
+        journal.begin(Job(key, 1), changes=1)
+        journal.finish(Job(key, 1), [], "too few slices")
+    journal.received(arrival("a", "2"), at=50.0)
+    assert journal.problems() == {"too few slices": 2}
+    journal.begin(Job("a", 2), changes=2)
+    journal.finish(Job("a", 2), [], None)
+    assert journal.problems() == {"too few slices": 1}
+    assert journal.counts()["job"] == {"done": 1, "failed": 1}
 
 
 def test_jobs_come_in_the_order_of_their_studies(journal):

@@ -130,6 +130,38 @@ def test_a_lost_answer_sends_the_same_once_more_and_nothing_else(sending, pacs):
     assert len(peer.objects()) == 2
 
 
+def test_one_that_ends_the_connection_each_time_holds_nobody_up(sending, pacs):
+    peer = pacs(drop=1)
+    one = sending(peer.port)
+    for _ in range(2):  # an archive that dies of whatever comes first
+        with pytest.raises(OutputError, match="lost"):
+            one.post.send_due()
+        peer = pacs(port=peer.port, drop=1)
+    assert peer.taken == dict.fromkeys(one.uids, 1)
+
+
+@pytest.mark.parametrize("failures", [0, 5000])
+def test_whatever_happens_the_post_goes_on(tmp_path, case, monkeypatch, failures):
+    """Also after so many vain tries that a power of two of them is no number any more."""
+    monkeypatch.setattr("SarcopeniaAssessLib.archive.sending._LONGEST_WAIT_S", 0.01)
+    one, tried = Sending(tmp_path, case, free_port()), []
+
+    class Odd:
+        def send(self, files):
+            tried.append(len(files))
+            if len(tried) < 3:
+                raise KeyError("something planted")
+            yield from [None] * len(files)
+
+    one.post._sender, one.post._failures = Odd(), failures
+    one.post.start()
+    wait_for(lambda: one.counts == {"done": 2}, 30)
+    one.post.stop()
+    first = [] if failures else ["nothing could be sent (KeyError); tried again; report it"]
+    assert one.said == [*first, "the archive answers again"]
+    one.journal.close()
+
+
 def test_an_archive_that_is_away_is_waited_for(sending, pacs):
     port = free_port()
     one = sending(port)

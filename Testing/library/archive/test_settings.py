@@ -83,6 +83,7 @@ def test_a_dicomweb_peer(tmp_path):
         (("[folders]", "[folder]"), "unknown folder"),
         (('spool = "spool"', ""), r"\[folders\] spool is no path"),
         (('results = "results"', 'results = "spool/results"'), "lie in one another"),
+        (('results = "results"', 'results = "x/../spool/results"'), "lie in one another"),
         (('["PACS"]', "[]"), "callers is empty"),
         (('callers = ["PACS"]', ""), r"\[listen\] has no callers"),
         (('["PACS"]', '"PACS"'), "no list of texts"),

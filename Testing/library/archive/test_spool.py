@@ -7,7 +7,7 @@ import pytest
 
 from SarcopeniaAssessLib.archive.journal import Job
 from SarcopeniaAssessLib.archive.settings import Limits
-from SarcopeniaAssessLib.archive.spool import TWO_PATIENTS, Spool, read_label
+from SarcopeniaAssessLib.archive.spool import IMAGES_GONE, TWO_PATIENTS, Spool, read_label
 from SarcopeniaAssessLib.errors import InputError, OutputError
 from Testing.library.archive.archive_kit import study
 
@@ -72,6 +72,8 @@ def test_a_job_sees_what_was_there_when_it_began(spool):
     for image in (images[0], images[3]):
         receive(spool, image, at=11.0)
     assert {path.name: path.read_bytes() for path in spool.images(job).iterdir()} == before
+    assert spool.begin_quiet(21.0) == []  # one assessment of a study at a time
+    spool.journal.finish(job, [], None)
     ((again, _),) = spool.begin_quiet(21.0)
     assert again == Job(job.key, 2)
     assert len(list(spool.images(again).iterdir())) == 4
@@ -116,6 +118,81 @@ def test_beyond_its_limits_nothing_is_taken_and_what_is_there_stays(tmp_path, ch
     spool.journal.close()
 
 
+def test_a_correction_takes_the_place_of_what_it_corrects(tmp_path):
+    spool = Spool(tmp_path, limits(instances=2, spool_gib=4e-5))  # 43 kB; an image is 12 kB
+    images = study(1)
+    for image in images[:2]:
+        receive(spool, image)
+    for number in range(4):
+        images[1].PatientName = f"Corrected^{number}"
+        assert receive(spool, images[1])
+    assert spool._bytes == spool.journal.spooled_bytes()
+    with pytest.raises(OutputError, match="more objects"):
+        receive(spool, images[2])
+    spool.journal.close()
+
+
+def test_a_study_that_cannot_begin_takes_no_other_with_it(spool, monkeypatch):
+    images = [study(number)[0] for number in (1, 2, 3)]
+    for at, image in enumerate(images):
+        receive(spool, image, at=float(at))
+    real, refused = spool._freeze, read_key(images[1])
+
+    def freeze(job):
+        if job.key == refused:
+            raise OSError(28, "No space left on device")
+        real(job)
+
+    monkeypatch.setattr(spool, "_freeze", freeze)
+    assert [job.key for job, _ in spool.begin_quiet(20.0)] == [read_key(images[0])]
+    with pytest.raises(OSError, match="No space"):
+        spool.begin_quiet(20.0)
+    monkeypatch.setattr(spool, "_freeze", real)
+    assert [job.key for job, _ in spool.begin_quiet(20.0)] == [read_key(one) for one in images[1:]]
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_a_study_whose_images_somebody_removed_is_told_and_holds_nobody_up(spool, tmp_path, left):
+    import shutil
+
+    images = study(1)[0], study(2)[0]
+    for image in images:
+        receive(spool, image)
+    shutil.rmtree(tmp_path / "studies" / read_key(images[0]))
+    if left != "nothing":
+        (tmp_path / "studies" / read_key(images[0])).mkdir()
+    told = {job.key: problem for job, problem in spool.begin_quiet(10.0)}
+    assert told == {read_key(images[0]): IMAGES_GONE, read_key(images[1]): None}
+    assert receive(spool, images[0], at=20.0)  # the same again is new: it is not here
+    ((job, problem),) = spool.begin_quiet(30.0)
+    assert (job, problem) == (Job(read_key(images[0]), 2), None)
+
+
+def test_a_spool_stays_full_over_a_start_until_a_study_is_forgotten(tmp_path):
+    small = limits(spool_gib=4e-5, keep_hours=0.0)  # 43 kB; an image is 12 kB
+    spool = Spool(tmp_path, small)
+    for image in study(1)[:3]:
+        receive(spool, image)
+    ((job, _),) = spool.begin_quiet(10.0)
+    spool.journal.finish(job, [], None)
+    spool.journal.close()
+    spool = Spool(tmp_path, small)
+    with pytest.raises(OutputError, match="The spool is full"):
+        receive(spool, study(2)[0])
+    assert spool.forget_old(11.0) == 1
+    assert all(receive(spool, image, at=12.0) for image in study(2)[:3])
+    spool.journal.close()
+
+
+def test_equal_numbers_of_two_issuers_are_two_patients(spool):
+    images = study(1)
+    for issuer, image in zip(("NORTH", "SOUTH"), images, strict=False):
+        image.IssuerOfPatientID = issuer
+        receive(spool, image)
+    ((_, problem),) = spool.begin_quiet(10.0)
+    assert problem == TWO_PATIENTS
+
+
 def test_too_many_studies_wait_but_one_that_began_is_finished(tmp_path):
     spool = Spool(tmp_path, limits(waiting=2))
     first, second, third = (study(n) for n in (1, 2, 3))
@@ -146,6 +223,7 @@ def test_what_a_kill_left_half_done_is_removed_and_the_rest_goes_on(tmp_path):
     again = Spool(tmp_path, limits())
     assert files(tmp_path / "incoming") == []
     assert len(files(tmp_path / "studies")) == 2
+    assert not (tmp_path / "studies" / "study-unheard").exists()
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == [job.case]
     assert again.journal.jobs() == [job]
     again.journal.close()
@@ -209,7 +287,8 @@ def test_a_study_whose_sender_was_cut_off_is_waited_for(tmp_path, monkeypatch):
     assert spool.begin_quiet(60.0) == []
     receive(spool, images[1], at=60.0)  # it has come again: from now on the ordinary silence counts
     assert spool.begin_quiet(69.9) == []
-    assert len(spool.begin_quiet(70.0)) == 1
+    ((job, _),) = spool.begin_quiet(70.0)
+    spool.journal.finish(job, [], None)
     # The end of the inbox cuts every sender off.
     receive(spool, images[2], at=80.0)
     spool.journal.close()
