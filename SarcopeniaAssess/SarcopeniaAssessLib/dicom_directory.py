@@ -27,7 +27,8 @@ def files_named_by(directory: Path) -> tuple[list[FileOnDisk], int]:
     """The files that a DICOMDIR names, in its order, each once, and how many of them are not there.
 
     A name leads below the directory's folder or nowhere: parts like `..`, drives and links to elsewhere
-    count as not there. Upper and lower case count as equal, for discs are copied either way.
+    count as not there. Upper and lower case count as equal where no name is the very one, for discs are
+    copied either way.
 
     Raises
     ------
@@ -79,7 +80,8 @@ def _below(root: Path, parts: list[Any], listings: dict[Path, dict[str, str]]) -
     for name in names:
         if place not in listings:
             listings[place] = _entries(place)
-        if (entry := listings[place].get(name.casefold())) is None:
+        entries = listings[place]
+        if (entry := entries.get(name) or entries.get(name.casefold())) is None:
             return None
         place = place / entry
     resolved = place.resolve()
@@ -87,7 +89,9 @@ def _below(root: Path, parts: list[Any], listings: dict[Path, dict[str, str]]) -
 
 
 def _entries(folder: Path) -> dict[str, str]:
+    """The names in a folder, by themselves and in small letters."""
     try:
-        return {entry.name.casefold(): entry.name for entry in folder.iterdir()}
+        names = sorted(entry.name for entry in folder.iterdir())
     except OSError:
         return {}
+    return {name.casefold(): name for name in names} | {name: name for name in names}

@@ -69,6 +69,16 @@ def test_a_disc_copied_in_small_letters_is_read(disc):
     assert open_ct(disc / "dicomdir").slice_count == 9
 
 
+def test_of_two_names_that_differ_in_their_case_the_very_one_is_read(disc):
+    if (disc / "dicomdir").exists():
+        pytest.skip("this file system knows no case")
+    for path in [p for p in (disc / "PT000000").rglob("*") if p.is_file()]:
+        other = pydicom.dcmread(path)
+        other.SeriesInstanceUID = "1.2.88"
+        other.save_as(path.with_name(path.name.lower()))
+    assert [one.uid for one in list_ct(disc / "DICOMDIR")] == ["1.2.826.0.1.1.4"]
+
+
 def test_files_that_are_not_there_are_counted(disc):
     images = sorted(p for p in (disc / "PT000000").rglob("*") if p.is_file())
     for path in images[:2]:
