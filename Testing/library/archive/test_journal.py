@@ -154,6 +154,12 @@ with journal._writing() as base:
     journal.close()
 
 
+def test_a_transaction_is_on_the_disk_before_its_method_returns(journal):
+    """A loss of power cannot be tried here; SQLite's words for it: 2 is FULL."""
+    assert journal._base.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert journal._base.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_a_journal_of_another_version_or_none_at_all_is_refused(tmp_path):
     import sqlite3
 
