@@ -91,7 +91,7 @@ def test_what_inflates_without_end_is_left(tmp_path):
     np.testing.assert_array_equal(open_ct(tmp_path / "padded.nii.gz").slab(2, 3), anatomy()[:, :, 2:3])
 
 
-@pytest.mark.parametrize("offset", [0, 348, -1, 351.5, 1e30, float("nan"), float("inf")])
+@pytest.mark.parametrize("offset", [0, 348, -1, 351.5, 352.5, 1e30, float("nan"), float("inf")])
 @pytest.mark.parametrize("packed", [False, True])
 def test_voxels_do_not_begin_in_the_header_or_nowhere(tmp_path, offset, packed):
     image = header(write_nifti(tmp_path / "ct.nii", anatomy(), affine()), 108, "f", offset)

@@ -173,6 +173,15 @@ def test_unsigned_padding_over_signed_pixels_is_read_by_its_bits(tmp_path):
     np.testing.assert_array_equal(slab, np.where(anatomy() < -900, -1024, anatomy()))
 
 
+def test_padding_may_lie_in_the_bits_that_pixels_do_not_use(tmp_path):
+    """Of −32768 the lowest twelve bits are 0, which is water here."""
+    volume = padded(tmp_path, -32768, RescaleIntercept=0, BitsStored=12, HighBit=11, PixelPaddingValue=-32768)
+    slab = volume.slab(3, 5)
+    assert (slab[:4] == -1024).all()
+    assert (slab[-4:] == -1024).all()
+    np.testing.assert_array_equal(slab[4:-4], anatomy()[4:-4, :, 3:5])
+
+
 def test_a_padding_value_inside_tissue_does_not_pierce_it(tmp_path):
     """Some exporters declare 0 as padding over signed HU, where 0 is water."""
     volume = padded(tmp_path, 0, RescaleIntercept=0, PixelPaddingValue=0)
