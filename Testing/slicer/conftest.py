@@ -6,6 +6,7 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from SarcopeniaAssessLib.slicer_bridge.logic import AssessLogic
 from SarcopeniaAssessLib.worker_client import LocalWorker
 from Testing.library import small_case
 from Testing.slicer import mrml_cases
@@ -44,10 +45,16 @@ def qt_host():
     assert not errors, "\n".join(errors)
 
 
-@pytest.fixture
-def everything(tmp_path_factory):
-    """A model that takes all that has muscle's values."""
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """A file of a model that takes all that has muscle's values: exactly the muscle of `small_case`."""
     return small_case.write_model(tmp_path_factory.mktemp("model") / "everything.safetensors")
+
+
+@pytest.fixture
+def logic():
+    """The module without its window."""
+    return AssessLogic()
 
 
 @pytest.fixture
@@ -67,10 +74,10 @@ def chosen(clicks):
 
 
 @pytest.fixture
-def assessed(chosen, everything):
+def assessed(chosen, model):
     """Assessed inside this process, a man."""
     chosen.widget.panel.run.worker = LocalWorker()
-    chosen.person.path = everything
+    chosen.person.path = model
     chosen.ui.modelFileButton.click()
     chosen.sex("Male")
     chosen.assess()

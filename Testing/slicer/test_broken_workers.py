@@ -6,12 +6,9 @@ import shutil
 import signal
 from dataclasses import replace
 
-import pytest
-
 from SarcopeniaAssessLib.model_file import read_entry
 from SarcopeniaAssessLib.worker_client import WarmWorker
 from SarcopeniaAssessLib.worker_job import Limits
-from Testing.library import small_case
 from Testing.library.small_case import MUSCLE_CM2
 from Testing.slicer import mrml_cases
 from Testing.slicer.panel_clicks import Clicks
@@ -26,11 +23,6 @@ sys.path.remove({shadows!r})
 del sys.modules["torch"]
 import torch
 """
-
-
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory):
-    return small_case.write_model(tmp_path_factory.mktemp("model") / "everything.safetensors")
 
 
 def at_l3(clicks):
@@ -48,12 +40,12 @@ def told(clicks):
     return text
 
 
-def test_a_frozen_worker_is_ended_told_and_replaced(qt_host, everything, tmp_path):
+def test_a_frozen_worker_is_ended_told_and_replaced(qt_host, model, tmp_path):
     go = tmp_path / "go"
     waits = WAITS.format(go=str(go), shadows=str(tmp_path / "shadows"))
     with WarmWorker(python_with(tmp_path, {"torch/__init__.py": waits})) as worker:
         clicks = at_l3(Clicks(qt_host, worker))
-        clicks.use_model(everything)
+        clicks.use_model(model)
         before = mrml_cases.nodes_in_scene()
         clicks.click_assess()
         qt_host.wait_until(lambda: "Loading" in clicks.ui.progressLabel.text)
@@ -71,9 +63,9 @@ def test_a_frozen_worker_is_ended_told_and_replaced(qt_host, everything, tmp_pat
         assert clicks.sma_cm2 == MUSCLE_CM2, clicks.ui.messageLabel.text
 
 
-def test_weights_with_another_checksum_are_not_used(qt_host, everything, tmp_path, monkeypatch):
-    shutil.copy(everything, tmp_path / "altered.safetensors")
-    entry = replace(read_entry(everything), name="altered", file="altered.safetensors", sha256="0" * 64)
+def test_weights_with_another_checksum_are_not_used(qt_host, model, tmp_path, monkeypatch):
+    shutil.copy(model, tmp_path / "altered.safetensors")
+    entry = replace(read_entry(model), name="altered", file="altered.safetensors", sha256="0" * 64)
     (tmp_path / "Models.json").write_text(json.dumps({"models": [entry.to_mapping()]}))
     monkeypatch.setenv("SARCOPENIA_MODELS", str(tmp_path))
     with WarmWorker() as worker:
@@ -85,6 +77,6 @@ def test_weights_with_another_checksum_are_not_used(qt_host, everything, tmp_pat
         assert "sha256" in told(clicks)
         assert clicks.sma_cm2 is None
         assert mrml_cases.nodes_in_scene() == before
-        clicks.use_model(everything)
+        clicks.use_model(model)
         clicks.assess()
         assert clicks.sma_cm2 == MUSCLE_CM2, clicks.ui.messageLabel.text

@@ -30,15 +30,10 @@ def worker():
         yield made
 
 
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory):
-    return small_case.write_model(tmp_path_factory.mktemp("model") / "everything.safetensors")
-
-
 @pytest.fixture
-def clicks(qt_host, worker, everything):
+def clicks(qt_host, worker, model):
     made = Clicks(qt_host, worker)
-    made.use_model(everything)
+    made.use_model(model)
     return made
 
 
@@ -220,7 +215,7 @@ def test_a_volume_without_voxels_is_chosen(clicks):
     assert clicks.sma_cm2 is None
 
 
-def test_a_scene_closed_while_the_worker_runs(assessed, worker, everything):
+def test_a_scene_closed_while_the_worker_runs(assessed, worker, model):
     import slicer
 
     pid = worker.pid
@@ -231,7 +226,7 @@ def test_a_scene_closed_while_the_worker_runs(assessed, worker, everything):
     assert gone(pid)
     for kind in ("Segmentation", "ScalarVolume", "Text"):
         assert slicer.mrmlScene.GetNumberOfNodesByClass(f"vtkMRML{kind}Node") == 0, kind
-    assessed.use_model(everything)  # the choice was the scene's
+    assessed.use_model(model)  # the choice was the scene's
     assessed.choose(mrml_cases.add_volume())
     assessed.sex("Male")
     assessed.go_to(LEVEL_MM)

@@ -32,16 +32,6 @@ def no_database():
         del slicer.dicomDatabase
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return small_case.write_model(tmp_path_factory.mktemp("model") / "m.safetensors")
-
-
-@pytest.fixture
-def logic():
-    return AssessLogic()
-
-
 @pytest.fixture
 def files(tmp_path):
     return dicom_folder(tmp_path / "study", AccessionNumber="A-17", StudyDate="20260131")
@@ -161,9 +151,20 @@ class TestNothingToReferTo:
         with pytest.raises(InputError, match="was changed in Slicer"):
             logic.exportDicom(node, tmp_path)
 
-    def test_files_that_are_gone(self, logic, model, files, tmp_path):
+    def test_a_slice_changed_between_those_that_are_compared(self, logic, model, files, tmp_path):
+        """Of seven slices 0, 2, 3, 4 and 6 are compared, from either end; the measured one is too."""
         volume = load_from_database(files)
-        for file in files:
+        volume.SetAndObserveStorageNodeID(None)  # only the database tells its files
+        slicer.util.arrayFromVolume(volume)[[1, 5], 0, 0] += 1
+        slicer.util.arrayFromVolumeModified(volume)
+        node = logic.assess(volume, "male", "slice:1", model=model)
+        with pytest.raises(InputError, match="not made of the CT's DICOM files"):
+            logic.exportDicom(node, tmp_path)
+
+    @pytest.mark.parametrize("gone", [slice(None), slice(2, 3)])
+    def test_files_that_are_gone(self, logic, model, files, tmp_path, gone):
+        volume = load_from_database(files)
+        for file in files[gone]:
             file.unlink()
         node = logic.assess(volume, "male", "slice:3", model=model)
         with pytest.raises(InputError, match="not where they were"):
@@ -199,6 +200,15 @@ class TestNothingToReferTo:
         node = logic.assess(volume, "male", "slice:3", model=model)
         volume.SetAndObserveTransformNodeID(None)
         with pytest.raises(GeometryError, match="lay elsewhere"):
+            logic.exportDicom(node, tmp_path)
+
+    def test_a_ct_that_lay_hardly_elsewhere(self, logic, model, files, tmp_path):
+        """Near enough for its review, and still another place than the files'."""
+        volume = load_from_database(files)
+        volume.SetAndObserveTransformNodeID(add_transform(moved(0.0, 0.0, 1e-4)).GetID())
+        node = logic.assess(volume, "male", "slice:3", model=model)
+        volume.SetAndObserveTransformNodeID(None)
+        with pytest.raises(InputError, match="not made of the CT's DICOM files"):
             logic.exportDicom(node, tmp_path)
 
     def test_a_header_without_uids(self, logic, model, tmp_path):
@@ -285,6 +295,7 @@ class TestTheFolderOfACase:
         node = logic.assess(volume, "male", "slice:3", model=model)
         case = logic.exportCase(node, tmp_path / "out")
         assert list(case.glob("*.dcm")) == []
+        assert "dicom_results_missing" not in (case / "assessment.json").read_text(), "none were to be had"
         assert everything_agrees(tmp_path / "out") == {"ct": [], "assessments.csv": []}
 
     def test_of_a_series_whose_files_went_says_why_it_has_no_dicom_files(
@@ -314,6 +325,12 @@ class TestTheFolderOfACase:
         assert json.loads((second / "assessment.json").read_text())["case"] == "study-2"
         assert {path.name: path.read_bytes() for path in first.iterdir()} == before
         assert everything_agrees(out) == {"study": [], "study-2": [], "assessments.csv": []}
+
+    def test_replaces_nothing_unless_that_is_wanted(self, logic, assessed, tmp_path):
+        first = logic.exportCase(assessed, tmp_path / "out")
+        before = {path.name: path.read_bytes() for path in first.iterdir()}
+        assert logic.exportCase(assessed, tmp_path / "out").name == "study-2"
+        assert {path.name: path.read_bytes() for path in first.iterdir()} == before
 
     def test_replaces_what_nobody_has_accepted_where_that_is_wanted(self, logic, assessed, tmp_path):
         out = tmp_path / "out"

@@ -43,17 +43,6 @@ REAL_CT = DATA / "ct.nii.gz"
 MUSCLE = small_case.muscle()[:, :, 3] > 0
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A file of the model that draws exactly the muscle of `small_case`."""
-    return small_case.write_model(tmp_path_factory.mktemp("model") / "m.safetensors")
-
-
-@pytest.fixture
-def logic():
-    return AssessLogic()
-
-
 def assessed(logic, model, volume, **given):
     return logic.assess(volume, **{"sex": "male", "l3": "slice:3", "model": model, **given})
 

@@ -27,18 +27,13 @@ socket.socket.connect = socket.getaddrinfo = refuse
 """
 
 
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory):
-    return small_case.write_model(tmp_path_factory.mktemp("model") / "everything.safetensors")
-
-
 @pytest.fixture
-def panel(qt_host, everything):
+def panel(qt_host, model):
     """Make the panel with a worker, a man's CT chosen at its slice 3."""
 
     def make(worker):
         clicks = Clicks(qt_host, worker)
-        clicks.use_model(everything)
+        clicks.use_model(model)
         clicks.choose(mrml_cases.add_volume())
         clicks.sex("Male")
         clicks.go_to(LEVEL_MM)

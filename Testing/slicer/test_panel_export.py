@@ -85,12 +85,12 @@ def test_decisions_are_logged_in_the_chosen_folder(assessed, tmp_path):
 
 
 @pytest.fixture
-def from_archive(clicks, everything, tmp_path):
+def from_archive(clicks, model, tmp_path):
     """A series from the DICOM database, chosen and assessed; the person will name the folder `out`."""
     clicks.choose(load_from_database(dicom_folder(tmp_path / "study", PatientSex="M")))
     clicks.go_to(LEVEL_MM)
     clicks.widget.panel.run.worker = LocalWorker()
-    clicks.person.path = everything
+    clicks.person.path = model
     clicks.ui.modelFileButton.click()
     clicks.assess()
     assert clicks.sma_cm2 == MUSCLE_CM2, clicks.ui.messageLabel.text
@@ -159,6 +159,9 @@ def test_the_patient_is_named_only_after_a_tick_that_another_ct_takes_away(from_
     ui.exportDicomButton.click()
     assert said(from_archive)[0].endswith("SEG and SR name the patient, as the CT does.")
     assert str(report_of(from_archive).PatientName) == "Planted^Name"
+    from_archive.widget.panel.restore()
+    assert not ui.keepIdentityCheckBox.checked, "a scene that is loaded asks anew"
+    ui.keepIdentityCheckBox.setChecked(True)
     from_archive.choose(add_volume(name="another"))
     assert not ui.keepIdentityCheckBox.checked
     assert ui.exportLabel.text == ""

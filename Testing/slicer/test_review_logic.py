@@ -45,16 +45,6 @@ MUSCLE = small_case.muscle()[:, :, 3] > 0
 EDITED_CM2 = small_case.MUSCLE_CM2 - 4.0
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return small_case.write_model(tmp_path_factory.mktemp("model") / "m.safetensors")
-
-
-@pytest.fixture
-def logic():
-    return AssessLogic()
-
-
 @pytest.fixture
 def volume():
     return add_volume()

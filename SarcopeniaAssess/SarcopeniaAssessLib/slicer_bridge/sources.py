@@ -95,8 +95,8 @@ def source_of(volume_node: Any) -> Source:
     """
     uids = (volume_node.GetAttribute("DICOM.instanceUIDs") or "").split()
     database = getattr(slicer, "dicomDatabase", None)
-    files, lost = _files_of(volume_node, uids, database)
     instances = () if database is None else _there(database.fileForInstance(uid) for uid in uids)
+    files, lost = _files_of(volume_node, instances)
     told = _header(files[:1])
     if not told.get("SeriesInstanceUID"):
         told |= {name: uid for name, uid in _header(instances[:1]).items() if name == "SeriesInstanceUID"}
@@ -213,9 +213,7 @@ def _moved(told: CtVolume, world_from_file: NDArray[np.float64]) -> CtVolume:
     )
 
 
-def _files_of(
-    volume_node: Any, uids: Sequence[str], database: Any
-) -> tuple[tuple[str, ...], tuple[str, str] | None]:
+def _files_of(volume_node: Any, instances: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, str] | None]:
     """Files of a node that has not been changed since they were read; or none, and why."""
     storage = volume_node.GetStorageNode()
     if storage is not None and storage.GetFileName():
@@ -223,10 +221,8 @@ def _files_of(
             return (), ("The CT was changed in Slicer, or comes from a saved scene", _LOAD_AGAIN)
         names = [storage.GetNthFileName(n) for n in range(storage.GetNumberOfFileNames())]
         files = _there(dict.fromkeys(filter(None, [storage.GetFullNameFromFileName(), *names])))
-    elif database is not None and storage is None:
-        files = _there(database.fileForInstance(uid) for uid in uids)
     else:
-        files = ()
+        files = instances if storage is None else ()
     return files, None if files else ("The DICOM files of the CT are not where they were", _LOAD_AGAIN)
 
 
