@@ -34,6 +34,17 @@ def test_records_are_json_lines(capsys):
     assert [json.loads(line) for line in lines] == [GOOD.record]
 
 
+def test_no_record_steers_a_terminal(capsys):
+    """A line of JSON says the same with its signs written out."""
+    hostile = Outcome("one", {**GOOD.record, "case": "a\x9b31m\u202eb"})
+    with Console(1, as_json=True) as console:
+        console.show(hostile)
+    said = capsys.readouterr().out
+    assert "\x9b" not in said
+    assert "\u202e" not in said
+    assert json.loads(said)["case"] == "a\x9b31m\u202eb"
+
+
 def test_tracebacks_are_shown_on_demand(capsys):
     for debug in (False, True):
         with Console(1, debug=debug) as console:

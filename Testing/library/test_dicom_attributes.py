@@ -112,6 +112,8 @@ def test_malformed_values_are_absent_not_errors(tmp_path):
     assert whole(header, "SeriesNumber") is None
     assert numbers(header, "PixelSpacing", 3) is None
     assert value(None, "Rows") is None
+    path.write_bytes(data.replace(b"\x20\0\x11\0IS", b"\x20\0\x11\0ZZ"))  # a type that does not exist
+    assert value(read_header(FileOnDisk(path)), "SeriesNumber") is None
     assert open_ct(path).slice_count == 1
 
 

@@ -204,6 +204,13 @@ META = (
 )
 
 
+def test_nrrd_of_two_bytes_a_voxel_says_their_order(tmp_path):
+    header = NRRD.format(type="short", endian="", encoding="raw", more="").replace("endian: \n", "")
+    path = packed_by_hand(tmp_path / "a.nrrd", header, anatomy().tobytes(order="F"))
+    with pytest.raises(InputError, match="type of voxels"):
+        open_ct(path)
+
+
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [("short", "<i2"), ("int16", ">i2"), ("int32_t", ">i4"), ("float", "<f4"), ("double", ">f8")],
