@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +21,7 @@ from SarcopeniaAssessLib.archive.listener import (
     transfer_syntaxes,
 )
 from SarcopeniaAssessLib.archive.settings import Limits, Listening, Settings
-from SarcopeniaAssessLib.archive.spool import Spool
+from SarcopeniaAssessLib.archive.spool import Spool, read_label
 from SarcopeniaAssessLib.errors import InputError
 from Testing.library.archive.archive_kit import OURS, PACS, SLICES, echo, send, study, wait_for
 from Testing.library.ct_files import set_pixels
@@ -330,3 +331,35 @@ def test_only_who_has_said_that_it_is_done_is_not_waited_for(opened, way):
         association.release()
     wait_for(lambda: not one.listener._server.active_associations, 10)
     assert len(one.spool.begin_quiet(time.time() + 60)) == (way == "release")
+
+
+def test_a_caller_who_has_gone_on_to_the_next_study_has_brought_the_one_before(opened):
+    from pynetdicom import AE
+
+    one, (first, *_), (second, *_) = opened(limits={"quiet_s": 0.01}), study(1), study(2)
+    entity = AE(PACS)
+    entity.add_requested_context(first.SOPClassUID, first.file_meta.TransferSyntaxUID)
+    association = entity.associate("127.0.0.1", one.port, ae_title=OURS)
+    for image in (first, second):
+        association.send_c_store(image)
+    begun = one.spool.begin_quiet(time.time() + 60)
+    path = one.settings.spool / "incoming" / "first"
+    first.save_as(path, enforce_file_format=True)
+    assert [job.key for job, _ in begun] == [read_label(path).key]
+    association.release()
+
+
+def test_who_has_gone_before_the_disk_had_it_comes_again(opened, monkeypatch):
+    """Its Success is never heard, so the study is not whole."""
+    from SarcopeniaAssessLib.archive.server import Conversation
+
+    one, (image, *_) = opened(limits={"quiet_s": 0.01, "interrupted_s": 600.0}), study(1)
+    path = one.settings.spool / "incoming" / "one"
+    image.save_as(path, enforce_file_format=True)
+    gone, request = Conversation(2**20), SimpleNamespace()
+    gone.over = True
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
+    assert one.listener._take(path, request, gone) == 0
+    assert len(one.stored) == 1
+    assert one.spool.begin_quiet(time.time() + 60) == []
+    assert one.spool._held == {}

@@ -95,6 +95,12 @@ def test_a_refused_one_is_tried_again_later_and_later(sending, pacs):
     assert one.said == ["one: muscle.seg.dcm is tried again later: the archive refused it (status A700)"]
 
 
+def test_what_is_stored_with_a_remark_is_stored(sending, pacs):
+    one = sending(pacs(refuse=1, status=0xB007).port)
+    assert one.post.send_due() == 2
+    assert one.counts == {"done": 2}
+
+
 def test_who_refuses_for_hours_is_no_longer_asked(sending, pacs):
     peer = pacs(refuse=9, status=0xC123)
     one = sending(peer.port)
@@ -155,7 +161,7 @@ def test_whatever_happens_the_post_goes_on(tmp_path, case, monkeypatch, failures
 
     one.post._sender, one.post._failures = Odd(), failures
     one.post.start()
-    wait_for(lambda: one.counts == {"done": 2}, 30)
+    wait_for(lambda: one.counts == {"done": 2}, 10)
     one.post.stop()
     first = [] if failures else ["nothing could be sent (KeyError); tried again; report it"]
     assert one.said == [*first, "the archive answers again"]
