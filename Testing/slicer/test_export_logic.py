@@ -124,6 +124,22 @@ class TestSegmentationAndReport:
             logic.exportDicom(assessed, tmp_path)
         assert not (tmp_path / "study-muscle.seg.dcm").exists()
 
+    def test_on_a_full_disk_leave_what_was_there(self, logic, assessed, tmp_path, monkeypatch):
+        before = {path: path.read_bytes() for path in logic.exportDicom(assessed, tmp_path)}
+        logic.accept(assessed, "A. Reader", "A Hospital")  # other bytes than before
+        write = Path.write_bytes
+
+        def full(path, content):
+            write(path, content[:10] if "report" in path.name else content)
+            if "report" in path.name:
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OutputError, match="No space left"):
+            logic.exportDicom(assessed, tmp_path)
+        assert {path: path.read_bytes() for path in before} == before
+        assert {path for path in tmp_path.iterdir() if path.is_file()} == set(before)
+
 
 class TestNothingToReferTo:
     def test_a_file_that_is_no_dicom(self, logic, model, tmp_path):

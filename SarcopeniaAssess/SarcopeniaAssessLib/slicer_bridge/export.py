@@ -92,18 +92,14 @@ def write_dicom(folder: Path, assessment: Assessment, *, keep_identity: bool = F
     InputError
         The CT's header has no UIDs to refer to.
     OutputError
-        highdicom is not installed, or a file cannot be written; then there is neither.
+        highdicom is not installed, or a file cannot be written; then neither is new, and no old one is
+        left beside the other's successor.
     """
     from SarcopeniaAssessLib.dicom_results import dicom_results
 
     made = dicom_results(assessment.record, assessment.mask, assessment.volume, keep_identity=keep_identity)
     segmentation, report = (folder / name for name in dicom_names(assessment.record))
-    _write(segmentation, made.segmentation)
-    try:
-        _write(report, made.report)
-    except OutputError:
-        segmentation.unlink(missing_ok=True)  # one that refers to nothing, and that nothing refers to
-        raise
+    _write_all({segmentation: made.segmentation, report: made.report})
     return segmentation, report
 
 
@@ -204,13 +200,22 @@ def _line(values: list[Any]) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all: a full disk leaves what was there."""
-    part = path.with_name(f".{path.name}.part")
+    _write_all({path: content})
+
+
+def _write_all(files: Mapping[Path, bytes]) -> None:
+    """All of them or none: a full disk leaves what was there."""
+    parts = {path: path.with_name(f".{path.name}.part") for path in files}
+    written: list[Path] = []
     try:
-        part.write_bytes(content)
-        part.replace(path)
+        for path, part in parts.items():
+            part.write_bytes(files[path])
+        for path, part in parts.items():
+            part.replace(path)
+            written.append(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        for left in (*parts.values(), *written):
+            left.unlink(missing_ok=True)
         raise OutputError(
             f"The file cannot be written ({error.strerror or 'error'})",
             "choose another folder, or close the program that has it open",
