@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from importlib.resources import files
 from pathlib import Path
 
-from SarcopeniaAssessLib.markup import Html, element, raw
+from SarcopeniaAssessLib.markup import Html, element, html_page, page_style, raw
 from SarcopeniaAssessLib.model_file import write_whole
 from SarcopeniaAssessLib.wording import RESEARCH_SENTENCE
 from SarcopeniaTraining.report_page import sections
@@ -42,18 +40,8 @@ def write_report(folder: Path) -> Path:
 
 def page_html(content: ReportContent) -> str:
     """The whole page; equal content gives equal bytes."""
-    style, script = _own("style.css"), _own("script.js")
+    style, script = page_style(_own("style.css")), _own("script.js")
     parts = _sections(content)
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", _title(content)),
-        element("link", rel="icon", href="data:,"),
-        element("style", raw(style)),
-    )
     body = element(
         "body",
         element("a", "To the content", href="#main", class_="skip"),
@@ -63,7 +51,7 @@ def page_html(content: ReportContent) -> str:
         element("p", id="told", role="status", aria_live="polite", class_="unseen"),
         element("script", raw(script)),
     )
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+    return html_page(_title(content), style, script, body)
 
 
 def _sections(content: ReportContent) -> list[sections.Section]:
@@ -119,16 +107,6 @@ def _main(parts: list[sections.Section]) -> Html:
 
 def _footer() -> Html:
     return element("footer", element("p", RESEARCH_SENTENCE))
-
-
-def _policy(style: str, script: str) -> str:
-    """Nothing is fetched, and no script or style but the page's own two is obeyed."""
-    own = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    return f"default-src 'none'; img-src data:; {own}; base-uri 'none'; form-action 'none'"
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def _own(name: str) -> str:

@@ -1,8 +1,11 @@
-"""HTML of escaped parts."""
+"""HTML of escaped parts, and pages of it that fetch nothing."""
+
+import re
+from html import unescape
 
 import pytest
 
-from SarcopeniaAssessLib.markup import Html, element, joined, name_of, raw, text_of
+from SarcopeniaAssessLib.markup import Html, element, html_page, joined, name_of, page_style, raw, text_of
 
 
 def test_text_stays_text():
@@ -50,3 +53,25 @@ def test_nothing_and_numbers():
 )
 def test_names_of_anchors(words, name):
     assert name_of(words) == name
+
+
+def test_a_page_obeys_its_own_style_and_script_alone():
+    text = html_page("a < b", "p {}", "f()", element("body", element("script", raw("f()"))))
+    assert text.startswith('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">')
+    assert text.endswith("<body><script>f()</script></body></html>\n")
+    assert "<title>a &lt; b</title>" in text
+    assert "<style>p {}</style>" in text
+    policy = unescape(re.search('Content-Security-Policy" content="([^"]*)"', text)[1])
+    assert policy == (
+        "default-src 'none'; img-src data:; "
+        "style-src 'sha256-SNJDlN1Iy2mnt7DOjQIyDb2LQE6O5PQiSZomcdzawQ4='; "
+        "script-src 'sha256-GcEEE0IkDzIP5EQ6DXZaDPORqT5RTBELX8Fyzyg9yvo='; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_what_all_pages_have_comes_before_their_own_style():
+    style = page_style("p {}")
+    assert style.startswith("/*")
+    assert ":focus-visible" in style
+    assert style.endswith("p {}")

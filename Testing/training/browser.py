@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,39 @@ import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
+_FOCUSABLE = """
+return Array.from(document.querySelectorAll('a[href], button, summary, input, select, [tabindex="0"]'))
+  .filter(element => element.checkVisibility() && !element.disabled);
+"""
+_FAINT = """
+function channels(text) { return text.match(/[\\d.]+/g).map(Number); }
+function linear(value) {
+  const share = value / 255;
+  return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+}
+function light(colour) {
+  const [x, y, z] = colour.map(linear);
+  return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+}
+function ground(element) {
+  for (let each = element; each; each = each.parentElement) {
+    const colour = channels(getComputedStyle(each).backgroundColor);
+    if (colour.length < 4 || colour[3] === 1) return colour;
+  }
+  return [255, 255, 255];
+}
+const found = [];
+for (const element of document.body.querySelectorAll('*')) {
+  const own = Array.from(element.childNodes).some(n => n.nodeType === 3 && n.data.trim());
+  if (!own || !element.checkVisibility() || element.closest('script, .unseen')) continue;
+  const style = getComputedStyle(element);
+  const ink = element instanceof SVGElement ? style.fill : style.color;
+  const [a, b] = [light(channels(ink)), light(ground(element))];
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  if (ratio < 4.5) found.push([element.outerHTML.slice(0, 90), ratio]);
+}
+return found;
+"""
 
 
 @contextmanager
@@ -84,3 +117,26 @@ def on_paper(driver: Any, path: Path) -> None:
     """The page as a PDF, on the paper that its own style asks for."""
     given = {"preferCSSPageSize": True, "printBackground": False}
     path.write_bytes(base64.b64decode(driver.execute_cdp_cmd("Page.printToPDF", given)["data"]))
+
+
+def focusable(driver: Any) -> list[Any]:
+    """What a keyboard is to reach, in the order of the page."""
+    return list(driver.execute_script(_FOCUSABLE))
+
+
+def unmarked_in_order(driver: Any, wanted: Sequence[Any]) -> list[str]:
+    """Press Tab for each wanted element, which must have the focus then; those that do not show it."""
+    from selenium.webdriver import ActionChains, Keys
+
+    found = []
+    for element in wanted:
+        ActionChains(driver).send_keys(Keys.TAB).perform()
+        assert driver.switch_to.active_element == element
+        if driver.execute_script("return getComputedStyle(arguments[0]).outlineStyle", element) == "none":
+            found.append(element.get_attribute("outerHTML")[:80])
+    return found
+
+
+def faint_texts(driver: Any) -> list[Any]:
+    """Texts whose contrast with their ground is below 4.5 (WCAG 2.2, 1.4.3), and that contrast."""
+    return list(driver.execute_script(_FAINT))

@@ -63,7 +63,7 @@ def _is_record(file: Path) -> bool:
     """Whether a file means to be a record; other JSON files lie about."""
     try:
         if file.stat().st_size > _LARGEST_BYTES:
-            return False
+            return file.name == RECORD
         content = strict_json.read(file)
     except (OSError, ValueError):
         return file.name == RECORD

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from SarcopeniaAssessLib.criteria import STATUS_SENTENCES
-from SarcopeniaAssessLib.markup import Html, element, joined, raw
+from SarcopeniaAssessLib.markup import Html, element, html_page, joined, page_style, raw
 from SarcopeniaAssessLib.overview import sections
 from SarcopeniaAssessLib.overview.agreement import Agreement, agreement_of
 from SarcopeniaAssessLib.overview.case_row import CaseRow
@@ -67,21 +65,10 @@ def page_html(content: PageContent, pictures: Iterable[tuple[str, str]]) -> str:
     pictures:
         Each row's id and a data URI, empty where there is none; none at all: the page has no pictures.
     """
-    style, script = _own("style.css"), _own("script.js")
+    style, script = page_style(_own("style.css")), _own("script.js")
     agreement = agreement_of(content.rows)
     distribution = distribution_of(content.rows, agreement.status_criterion)
     data = as_script(page_data(content.rows, distribution, content.folder))
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="referrer", content="no-referrer"),
-        element("title", f"{TITLE}: overview of {len(content.rows):,} cases"),
-        element("link", rel="icon", href="data:,"),
-        element("style", raw(style)),
-    )
     body = element(
         "body",
         element("a", "To the cases", href="#cases", class_="skip"),
@@ -92,7 +79,7 @@ def page_html(content: PageContent, pictures: Iterable[tuple[str, str]]) -> str:
         element("script", raw(script)),
         joined(*_picture_blocks(pictures)),
     )
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+    return html_page(f"{TITLE}: overview of {len(content.rows):,} cases", style, script, body)
 
 
 def _header(content: PageContent) -> Html:
@@ -217,16 +204,6 @@ def _picture_blocks(pictures: Iterable[tuple[str, str]]) -> Iterable[Html]:
 
 def _block(pictures: Sequence[tuple[str, str]]) -> Html:
     return element("script", raw(as_script(pictures)), **PICTURE_BLOCK)
-
-
-def _policy(style: str, script: str) -> str:
-    """Nothing is fetched, and no script or style but the page's own two is obeyed."""
-    own = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-    return f"default-src 'none'; img-src data:; {own}; base-uri 'none'; form-action 'none'"
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def _own(name: str) -> str:

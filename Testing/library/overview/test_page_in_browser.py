@@ -9,8 +9,17 @@ from PIL import Image
 from SarcopeniaAssessLib.__main__ import cli, run_group
 from Testing.library.overview.made_cohort import write_cohort
 from Testing.library.overview.made_decisions import decided, write
-from Testing.training.browser import browser, complaints, on_paper, open_page, picture, resize
-from Testing.training.report_page.test_page_in_browser import CONTRAST, FOCUSABLE
+from Testing.training.browser import (
+    browser,
+    complaints,
+    faint_texts,
+    focusable,
+    on_paper,
+    open_page,
+    picture,
+    resize,
+    unmarked_in_order,
+)
 
 COUNT = 130
 HOSTILE = "<img src=x onerror=window.broken=1>"
@@ -199,20 +208,12 @@ def test_no_case_is_told(page):
 
 
 def test_a_keyboard_reaches_everything_in_order_and_sees_where_it_is(page):
-    from selenium.webdriver import ActionChains, Keys
-
     choose(page, "find", "study-0001")
     page.execute_script("document.activeElement.blur(); window.getSelection().removeAllRanges()")
-    wanted = page.execute_script(FOCUSABLE.replace("summary,", "summary, input, select,"))
+    wanted = focusable(page)
     assert len(wanted) > 40
     page.execute_script("document.querySelector('.skip').focus()")
-    hidden = []
-    for element in wanted[1:]:
-        ActionChains(page).send_keys(Keys.TAB).perform()
-        assert page.switch_to.active_element == element
-        if page.execute_script("return getComputedStyle(arguments[0]).outlineStyle", element) == "none":
-            hidden.append(element.get_attribute("outerHTML")[:80])
-    assert hidden == []
+    assert unmarked_in_order(page, wanted[1:]) == []
 
 
 @pytest.mark.parametrize("width", [400, 543, 545, 700, 1119, 1121, 1400])
@@ -228,7 +229,7 @@ def test_letters_stand_out_from_their_ground(page, dark):
     page.execute_script("document.querySelector('#rows th button').click()")
     ground = page.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground))) < 200) is dark
-    assert page.execute_script(CONTRAST) == []
+    assert faint_texts(page) == []
 
 
 def test_it_prints_and_is_seen(page, tmp_path):

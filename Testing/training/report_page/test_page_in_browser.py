@@ -7,46 +7,23 @@ import subprocess
 import pytest
 
 from SarcopeniaTraining.report_page.page import write_report
-from Testing.training.browser import browser, complaints, on_paper, open_page, print_media, resize
+from Testing.training.browser import (
+    browser,
+    complaints,
+    faint_texts,
+    focusable,
+    on_paper,
+    open_page,
+    print_media,
+    resize,
+    unmarked_in_order,
+)
 from Testing.training.reproduced_folder import draw_reproduction
 
-FOCUSABLE = """
-return Array.from(document.querySelectorAll('a[href], button, summary, [tabindex="0"]'))
-  .filter(element => element.checkVisibility() && !element.disabled);
-"""
 COLUMN = """
 const [name, column] = arguments;
 const table = document.getElementById('caption-' + name).closest('table');
 return Array.from(table.tBodies[0].rows, row => row.cells[column].innerText.trim());
-"""
-CONTRAST = """
-function channels(text) { return text.match(/[\\d.]+/g).map(Number); }
-function linear(value) {
-  const share = value / 255;
-  return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-}
-function light(colour) {
-  const [x, y, z] = colour.map(linear);
-  return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-}
-function ground(element) {
-  for (let each = element; each; each = each.parentElement) {
-    const colour = channels(getComputedStyle(each).backgroundColor);
-    if (colour.length < 4 || colour[3] === 1) return colour;
-  }
-  return [255, 255, 255];
-}
-const found = [];
-for (const element of document.body.querySelectorAll('*')) {
-  const own = Array.from(element.childNodes).some(n => n.nodeType === 3 && n.data.trim());
-  if (!own || !element.checkVisibility() || element.closest('script, .unseen')) continue;
-  const style = getComputedStyle(element);
-  const ink = element instanceof SVGElement ? style.fill : style.color;
-  const [a, b] = [light(channels(ink)), light(ground(element))];
-  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  if (ratio < 4.5) found.push([element.outerHTML.slice(0, 90), ratio]);
-}
-return found;
 """
 
 
@@ -146,17 +123,9 @@ def test_what_was_sorted_is_announced(page):
 
 
 def test_a_keyboard_reaches_everything_in_order_and_sees_where_it_is(page):
-    from selenium.webdriver import Keys
-
-    wanted = page.execute_script(FOCUSABLE)
+    wanted = focusable(page)
     assert len(wanted) > 100
-    hidden = []
-    for element in wanted:
-        press(page, Keys.TAB)
-        assert page.switch_to.active_element == element
-        if page.execute_script("return getComputedStyle(arguments[0]).outlineStyle", element) == "none":
-            hidden.append(element.get_attribute("outerHTML")[:80])
-    assert hidden == []
+    assert unmarked_in_order(page, wanted) == []
 
 
 def test_a_keyboard_sorts_skips_and_unfolds(page):
@@ -198,7 +167,7 @@ def test_letters_stand_out_from_their_ground(page, dark):
     resize(page, 1400, dark=dark)
     ground = page.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", ground))) < 200) is dark
-    assert page.execute_script(CONTRAST) == []
+    assert faint_texts(page) == []
 
 
 @pytest.mark.parametrize(("tables", "millimetres"), [(":not(.wide)", 184), (".wide", 273)])
