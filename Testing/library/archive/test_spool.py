@@ -132,6 +132,17 @@ def test_a_correction_takes_the_place_of_what_it_corrects(tmp_path):
     spool.journal.close()
 
 
+def test_what_a_job_sees_is_on_the_disk_before_it_has_its_name(spool, tmp_path, monkeypatch):
+    receive(spool, image := study(1)[0])
+    place, synced = tmp_path / "jobs" / read_key(image), []
+    monkeypatch.setattr(
+        "SarcopeniaAssessLib.archive.spool._sync_folder",
+        lambda folder: synced.append((folder.name, len(list(folder.iterdir())), place.exists())),
+    )
+    spool.begin_quiet(10.0)
+    assert synced == [(f".{place.name}", 1, False), ("jobs", 1, True)]
+
+
 def test_a_study_that_cannot_begin_takes_no_other_with_it(spool, monkeypatch):
     images = [study(number)[0] for number in (1, 2, 3)]
     for at, image in enumerate(images):
