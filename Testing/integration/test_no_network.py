@@ -129,10 +129,10 @@ def test_verbs_of_cohorts_use_no_network(place):
     assert (place / "cohort" / "manifest.csv").exists()
 
 
-@pytest.mark.parametrize("verb", ["doctor"])
-def test_looking_at_the_computer_uses_no_network(place, verb):
-    _, _, tried = command(place, verb, module="SarcopeniaAssessLib")
-    assert tried == ""
+def test_looking_at_the_computer_uses_no_network(place):
+    status, said, tried = command(place, "doctor", module="SarcopeniaAssessLib")
+    assert (said, tried) == ("", "")
+    assert status in (0, 1), "1: something of this computer will not do"
 
 
 @pytest.mark.slow
