@@ -76,3 +76,15 @@ def test_rejected_cases_and_those_with_an_error_do_not_count():
 def test_without_a_status_there_is_nothing_to_compare():
     found = agreement_of([])
     assert (found.status_criterion, found.counts, found.pairs) == (None, (), ())
+
+
+def test_the_criterion_of_most_cases_is_the_status_and_comes_first():
+    first = row_of("x", record(
+        muscle={"sma_cm2": 150.0}, quality=[],
+        status={"criterion": "martin2013_smi", "value": "not sarcopenic", **NO},
+        other_criteria=[{"criterion": "bhardwaj2025", "cutoff": 144.0, "unit": "cm²",
+                         "value": "not sarcopenic", **NO}],
+    ))  # fmt: skip
+    found = agreement_of([first, case("a", "sarcopenic"), case("b", "sarcopenic")])
+    assert found.status_criterion == "bhardwaj2025"
+    assert [each.criterion for each in found.counts] == ["bhardwaj2025", "martin2013_smi"]

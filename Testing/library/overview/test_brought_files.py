@@ -105,3 +105,11 @@ def test_a_uid_in_a_name_does_not_reach_a_message(tmp_path):
     (tmp_path / uid).mkdir()
     (tmp_path / uid / "assessment.json").write_text("{")
     assert uid not in read(tmp_path)[1].refused[0].label
+
+
+def test_a_record_that_is_too_large_is_told_or_passed_over_as_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("SarcopeniaAssessLib.overview.brought_files._LARGEST_BYTES", 100)
+    write(tmp_path / "one" / "page.json", decided())
+    assert read(tmp_path)[0] == []
+    write(tmp_path / "two" / "assessment.json", decided())
+    assert [each.label for each in read(tmp_path)[0]] == ["two"]

@@ -114,3 +114,17 @@ def test_a_field_of_another_type_is_a_damaged_record(changes):
         made[name] = {**made[name], **value} if isinstance(value, dict) else value
     with pytest.raises(RecordError, match="damaged"):
         row_of("one", made)
+
+
+def test_what_the_model_alone_said_stands_beside_an_edited_mask_only():
+    opinion = {"sma_cm2": 140.04, "status": "sarcopenic"}
+    edited = {**record()["mask"], "source": "edited"}
+    own = {**record(), "model_opinion": opinion}
+    assert row_of("one", {**own, "mask": edited}).models_own == "the model alone: SMA 140.0 cm², sarcopenic"
+    assert row_of("one", own).models_own == ""
+
+
+def test_another_status_of_the_same_area_is_told():
+    other = accept(record(status={"borderline": False}), "A. Reader")
+    assert row_of("one", record(), accept(record(), "A. Reader")).models_own == ""
+    assert row_of("one", record(), other).models_own.startswith("before the decision: SMA 143.96 cm²")

@@ -205,3 +205,10 @@ def test_of_a_copied_folder_and_its_first_the_name_tells(log):
     assert bring(log, {**of_both, "case": "one"}, cases=cases).taken == 1
     assert standing(log, "one", *cases) is not None
     assert standing(log, "one copy", *cases) is None
+
+
+def test_a_withdrawal_that_comes_before_its_decision_follows_it(log):
+    found = decisions(log)
+    brought = found.bring([Decision("b", decided(), withdrawn=True), Decision("a", decided())])
+    assert (brought.taken, brought.refused) == (2, [])
+    assert found.standing("one") is None

@@ -1,9 +1,12 @@
 """Bins, quartiles and cut-offs against numbers worked out by hand."""
 
+import re
+
 import pytest
 
 from SarcopeniaAssessLib.overview.case_row import row_of
 from SarcopeniaAssessLib.overview.distribution import bin_of, distribution_of
+from SarcopeniaAssessLib.overview.plots import HEIGHT_PX, histogram
 from Testing.library.small_case import record
 
 
@@ -63,3 +66,19 @@ def test_a_bin_holds_its_lower_edge():
 
 def test_no_case_has_no_group():
     assert distribution_of([], None).groups == ()
+
+
+def test_places_lie_between_the_ends_of_the_axis():
+    found = distribution_of([case(150.0), case(1e9)], None)
+    assert (found.low_cm2, found.high_cm2) == (130.0, 400.0)
+    assert [found.place(cm2) for cm2 in (130.0, 265.0, 400.0, 1e9)] == [0.0, 0.5, 1.0, 1.0]
+
+
+def test_bars_and_lines_are_as_high_and_as_far_as_they_are_to_be():
+    found = distribution_of([case(151.0), case(154.9), case(155.0)], "bhardwaj2025")
+    assert (found.low_cm2, found.high_cm2) == (130.0, 160.0)
+    plot = histogram(found.groups[0], found)
+    bars = re.findall(r'height="([\d.]+)" class="all"', plot)
+    assert [float(height) for height in bars] == [HEIGHT_PX, HEIGHT_PX / 2]
+    lines = re.findall(r'x1="([\d.]+)%"[^>]*class="cutoff"', plot)
+    assert [float(x) for x in lines] == [46.67]  # (144 - 130) / 30

@@ -180,3 +180,13 @@ def test_equal_folders_give_equal_pages(tmp_path):
         write_cohort(tmp_path / name, 30)
         assert run(tmp_path / name, "--no-pictures") == 0
     assert (tmp_path / "a" / "overview.html").read_bytes() == (tmp_path / "b" / "overview.html").read_bytes()
+
+
+def test_of_many_damaged_records_twenty_are_named_and_the_others_counted(out, capsys):
+    for number in range(23):
+        (out / f"bad{number:02}").mkdir()
+        (out / f"bad{number:02}" / "assessment.json").write_text("{")
+    assert run(out, "--no-pictures") == 1
+    told = capsys.readouterr().err
+    assert told.count("The record cannot be read") == 20
+    assert "sarcopenia: and so 3 more" in told

@@ -72,3 +72,9 @@ def test_no_cell_is_a_formula(name):
     row = row_of(name, automatic(), decided())
     cells = next(csv.reader(io.StringIO(reviews_csv([row]).decode().splitlines()[1])))
     assert cells[0].startswith("'")
+
+
+def test_a_decision_in_the_cases_own_record_is_a_row_too():
+    own = decided(id_=automatic()["id"])
+    found = list(csv.DictReader(io.StringIO(reviews_csv([row_of("b", own)]).decode())))
+    assert [(row["case"], row["decided_sma_cm2"]) for row in found] == [("b", "136.0")]

@@ -86,7 +86,14 @@ def test_known_ones_are_not_made_again(tmp_path):
 def test_an_earlier_pages_pictures_are_read_if_they_are_some(tmp_path):
     page = tmp_path / "overview.html"
     block = json.dumps(
-        [["a", URI], ["b", ""], ["c", "https://example.org/x.png"], ["d", "data:text/html,x"], [1, URI]]
+        [
+            ["a", URI],
+            ["b", ""],
+            ["c", "https://example.org/x.png"],
+            ["e", URI + '" onerror="x'],
+            ["d", "data:text/html,x"],
+            [1, URI],
+        ]
     )
     page.write_text(f'<p><script type="application/json" class="pictures">{block}</script>')
     assert earlier_pictures(page) == {"a": URI}
