@@ -253,6 +253,13 @@ class TestASavedScene:
         (tmp_path / "later").mkdir()
         assert [path.read_bytes() for path in later.exportDicom(loaded, tmp_path / "later")] == before
 
+    def test_finds_its_series_where_another_lies_beside_it(self, assessed, files, tmp_path):
+        for file in dicom_folder(tmp_path / "other", SeriesInstanceUID="1.2.826.0.1.1.5"):
+            file.rename(files[0].with_name(f"other_{file.name}"))
+        (loaded,) = saved_and_loaded(tmp_path / "scene.mrb")
+        seg = dcmread(AssessLogic().exportDicom(loaded, tmp_path)[0])
+        assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == dcmread(files[0]).SeriesInstanceUID
+
     def test_that_was_assessed_from_its_own_file_is_told(self, logic, assessed, model, tmp_path):
         from SarcopeniaAssessLib.slicer_bridge import result_nodes
 
