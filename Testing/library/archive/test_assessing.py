@@ -60,8 +60,10 @@ def test_when_no_process_can_begin_the_study_keeps_waiting(monkeypatch):
     assessors = assessing.Assessors(Request(), 1, 1.0, lambda job, found: done.append((job, found[0].case)))
     for name in ("a", "b", "c"):
         assessors.give(Job(name, 1), Task(name, name))
-    wait_for(lambda: len(done) == 3, 60)
-    assessors.stop()
+    try:
+        wait_for(lambda: len(done) == 3, 60)
+    finally:
+        assessors.stop()
     assert {(job.key, case) for job, case in done} == {("a", "a"), ("b", "b"), ("c", "c")}
 
 

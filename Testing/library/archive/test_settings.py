@@ -1,5 +1,6 @@
 """Settings of an inbox: what is not named is not done, and what is misspelt is refused."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,13 @@ def test_what_is_wrong_is_told(tmp_path, change, words):
     assert change[0] in LEAST
     with pytest.raises(InputError, match=words):
         read(tmp_path, LEAST.replace(*change))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_folders_in_one_another_by_a_link_are_told(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "spool")
+    with pytest.raises(InputError, match="lie in one another"):
+        read(tmp_path, LEAST.replace('"results"', '"link/results"'))
 
 
 def test_a_file_that_is_not_there(tmp_path):
