@@ -14,7 +14,7 @@ INFO = {"code": "so", "severity": "info", "message": "So."}
 
 
 def cohort():
-    """Two sarcopenic, one of them with an error; one not, with a remark that is no warning; one undetermined."""
+    """Two sarcopenic, one of them with an error; one not, with mere information; one undetermined."""
     values = (("sarcopenic", []), ("sarcopenic", [ERROR]), ("not sarcopenic", [INFO]), ("undetermined", []))
     return [
         row_of(str(n), record(**{**CALM, "quality": quality}, muscle={"sma_cm2": 143.0 + n},
