@@ -67,7 +67,7 @@ def append(path: Path, event: str, record: Mapping[str, Any]) -> int:
 
 
 def append_all(path: Path, decisions: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
-    """Add decisions (event, record) to a log in their order: every one, or none; of a kill the first ones stay.
+    """Add decisions (event, record) to a log in their order: every one or none; a kill may keep some.
 
     Returns
     -------
