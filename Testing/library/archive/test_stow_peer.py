@@ -107,6 +107,7 @@ def failed(reason: int) -> bytes:
 
 def test_the_request_is_what_the_standard_asks_for(service, files):
     one = service((200, b"", {}))
+    StowSender(StowPeer(one.url)).knock()  # asks for nothing
     assert list(StowSender(StowPeer(one.url)).send(files[:1])) == [None]
     ((path, headers, body),) = one.asked
     assert path == "/dicom-web/studies"
