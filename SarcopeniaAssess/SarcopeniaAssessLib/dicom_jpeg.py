@@ -1,7 +1,7 @@
 """JPEG and JPEG-LS of CT, lossless and lossy, decoded by SimpleITK's GDCM: a decoder plug-in of pydicom.
 
 Lossless JPEG is what archives store CT in, and pydicom's own free plug-ins decode no 12 or 16 bits of it.
-SimpleITK is needed here anyway and decodes them all, the same on every computer (docs/adr/0020). It reads
+SimpleITK is needed here anyway and decodes them all, the same on every computer (docs/adr/0016). It reads
 files only, so a frame passes through a temporary one that holds its picture and nothing of the patient.
 The frame's own header (ISO 10918-1 B, 14495-1 C) is checked first: some damaged ones end GDCM's process.
 """
